@@ -1,0 +1,42 @@
+# Run by the build: OUT = folder to write to, NAME = base name of the two files and name of the
+# table, FILES = list of path=file.
+set(type_html "text/html; charset=utf-8")
+set(type_css "text/css; charset=utf-8")
+set(type_js "text/javascript; charset=utf-8")
+set(type_mjs "text/javascript; charset=utf-8")
+set(type_json "application/json")
+set(type_webmanifest "application/manifest+json")
+set(type_svg "image/svg+xml")
+set(type_png "image/png")
+set(type_ico "image/vnd.microsoft.icon")
+set(type_woff2 "font/woff2")
+set(type_txt "text/plain; charset=utf-8")
+
+set(arrays "")
+set(table "")
+set(number 0)
+foreach(pair IN LISTS FILES)
+  string(REGEX MATCH "^([^=]*)=(.*)$" unused "${pair}")
+  set(path "${CMAKE_MATCH_1}")
+  set(file "${CMAKE_MATCH_2}")
+  string(REGEX MATCH "[^.]*$" extension "${path}")
+  if(NOT type_${extension})
+    message(FATAL_ERROR "${file}: no content type is known for .${extension}")
+  endif()
+  file(READ ${file} hex HEX)
+  file(SHA256 ${file} digest)
+  string(SUBSTRING ${digest} 0 24 etag)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${hex}")
+  if(path STREQUAL "index.html")
+    set(path "")
+  endif()
+  string(APPEND arrays "static const char file_${number}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"/${path}\", \"${type_${extension}}\", \"\\\"${etag}\\\"\", "
+    "{file_${number}, sizeof(file_${number}) - 1}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT}/${NAME}.h
+  "#pragma once\n#include \"net/assets.h\"\nextern const struct assets ${NAME};\n")
+file(WRITE ${OUT}/${NAME}.c "#include \"${NAME}.h\"\n${arrays}"
+  "static const struct asset files[] = {\n${table}};\n"
+  "const struct assets ${NAME} = {files, ${number}};\n")

@@ -233,7 +233,24 @@ class Composer {
     go(`alert/${id}`);
   }
 
+  /** One save at a time: what is asked for meanwhile is saved after it, with what it learned of the draft. */
   async save() {
+    if (this.isSaving) {
+      this.savesAgain = true;
+      return;
+    }
+    this.isSaving = true;
+    try {
+      do {
+        this.savesAgain = false;
+        await this.saveOnce();
+      } while (this.savesAgain);
+    } finally {
+      this.isSaving = false;
+    }
+  }
+
+  async saveOnce() {
     try {
       const alert = alertOf(this.draft);
       const { stored } = this.draft;

@@ -28,8 +28,11 @@ struct audit_event {
 void audit_put_event(const struct audit_event *e, struct buf *b);
 /* The same as one word of a script call. */
 void audit_put_arg(const struct audit_event *e, struct args *args);
-/* With its SHA-256 in hex (64 characters) before it, so that the script need not compute it. */
-void audit_put_digested_arg(const struct audit_event *e, struct args *args);
+/* With its SHA-256 before it, and the entry's own hash for the case that the head is still the one
+ * that audit_look saw: then the script need not compute them (0.45 ms of Redis' time here). */
+void audit_put_sealed_arg(struct store *store, const struct audit_event *e, struct args *args);
+/* Looks where the chain ends, for the next audit_put_sealed_arg. */
+void audit_look(struct store *store);
 /* Appends an entry of its own. */
 void audit_record(struct store *store, const struct audit_event *e, store_done_fn *done,
                   void *user);

@@ -123,6 +123,9 @@ static void on_published(void *user, enum err err, const struct redisReply *repl
         log_error("publish_answer_malformed", LOG_STR("answer", reply_str_at(reply, 1)));
         result.status = PUBLISH_UNAVAILABLE;
     }
+    if (result.status == PUBLISH_ACCEPTED) {
+        audit_look(op->store); /* the next publish can be sealed beforehand again */
+    }
     struct str former = reply_str_at(reply, 1);
     if (result.status == PUBLISH_DUPLICATE && former.n < sizeof(result.id)) {
         memcpy(result.id, former.p, former.n);
@@ -162,7 +165,7 @@ static void put_event(const struct publish *op, const struct alert *alert, struc
                                       .alert_id = alert->id,
                                       .revision = alert->revision,
                                       .detail_json = buf_str(&detail)};
-    audit_put_digested_arg(&event, args);
+    audit_put_sealed_arg(op->store, &event, args);
     buf_finish(&detail);
 }
 

@@ -1,6 +1,7 @@
 #include "store/audit.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,19 +63,49 @@ void audit_put_arg(const struct audit_event *e, struct args *args) {
     buf_finish(&event);
 }
 
-void audit_put_digested_arg(const struct audit_event *e, struct args *args) {
+void audit_make_hash(const struct audit_anchor *before, int64_t at_ms, const char *digest,
+                     char out_hash[SHA256_HEX_BYTES]) {
+    char sealed[4 * SHA256_HEX_BYTES];
+    (void)snprintf(sealed, sizeof(sealed), "%s %" PRIu64 " %" PRId64 " %s", before->hash,
+                   before->seq + 1, at_ms, digest);
+    codec_sha256_hex(str_of(sealed), out_hash);
+}
+
+/* "<digest> <seq> <time> <hash before> <hash> <event>", those in the middle empty when the head is
+ * not known. */
+void audit_put_sealed_arg(struct store *store, const struct audit_event *e, struct args *args) {
     char digest[SHA256_HEX_BYTES];
+    const struct audit_anchor *head = store_audit_head(store);
     struct buf event;
-    struct buf both;
+    struct buf word;
     buf_init(&event, AUDIT_EVENT_BYTES_MAX);
-    buf_init(&both, AUDIT_EVENT_BYTES_MAX + SHA256_HEX_BYTES);
+    buf_init(&word, AUDIT_EVENT_BYTES_MAX + 4 * SHA256_HEX_BYTES);
     put_fitting(e, &event);
     codec_sha256_hex(buf_str(&event), digest);
-    buf_puts(&both, digest);
-    buf_put_str(&both, buf_str(&event));
-    args_put(args, buf_str(&both));
-    buf_finish(&both);
+    if (head->seq) {
+        char hash[SHA256_HEX_BYTES];
+        int64_t at_ms = clock_wall_ms();
+        audit_make_hash(head, at_ms, digest, hash);
+        buf_printf(&word, "%s %" PRIu64 " %" PRId64 " %s %s ", digest, head->seq + 1, at_ms,
+                   head->hash, hash);
+    } else {
+        buf_printf(&word, "%s     ", digest);
+    }
+    buf_put_str(&word, buf_str(&event));
+    args_put(args, buf_str(&word));
+    buf_finish(&word);
     buf_finish(&event);
+}
+
+static void on_head(void *user, enum err err, const struct redisReply *reply) {
+    if (!err && !reply_is_error(reply)) {
+        *store_audit_head(user) = audit_read_anchor(reply);
+    }
+}
+
+void audit_look(struct store *store) {
+    const struct str words[] = {STR("HMGET"), STR(KEY_AUDIT_HEAD), STR("seq"), STR("hash")};
+    store_command(store, words, 4, on_head, store);
 }
 
 struct done_call {
@@ -99,7 +130,7 @@ void audit_record(struct store *store, const struct audit_event *e, store_done_f
                   void *user) {
     struct args args;
     args_init(&args);
-    audit_put_arg(e, &args);
+    audit_put_sealed_arg(store, e, &args);
     store_script(store, SCRIPT_AUDIT_APPEND, args_words(&args), args.count, 0, on_done,
                  done_call_of(done, user));
     args_finish(&args);
@@ -119,6 +150,15 @@ void audit_trim(struct store *store, int64_t most, store_done_fn *done, void *us
 }
 
 /* --- reading --- */
+
+struct audit_anchor audit_read_anchor(const struct redisReply *pair) {
+    struct audit_anchor anchor = {0};
+    struct str hash = reply_str_at(pair, 1);
+    if (hash.n == SHA256_HEX_BYTES - 1 && !str_to_u64(reply_str_at(pair, 0), &anchor.seq)) {
+        memcpy(anchor.hash, hash.p, hash.n);
+    }
+    return anchor;
+}
 
 enum err audit_parse_entry(const struct redisReply *item, struct audit_entry *out_entry) {
     struct str id = reply_str_at(item, 0);

@@ -49,12 +49,10 @@ static void broken(struct walk *walk, uint64_t seq, const char *fault) {
 /* --- one entry --- */
 
 static bool hash_is_right(const struct walk *walk, const struct audit_entry *e) {
+    char digest[SHA256_HEX_BYTES];
     char hash[SHA256_HEX_BYTES];
-    char sealed[4 * SHA256_HEX_BYTES];
-    codec_sha256_hex(e->event, hash);
-    (void)snprintf(sealed, sizeof(sealed), "%s %" PRIu64 " %" PRId64 " %s", walk->at.hash, e->seq,
-                   e->at_ms, hash);
-    codec_sha256_hex(str_of(sealed), hash);
+    codec_sha256_hex(e->event, digest);
+    audit_make_hash(&walk->at, e->at_ms, digest, hash);
     return str_eq(e->hash, str_of(hash));
 }
 
@@ -122,15 +120,6 @@ static void judge_end(struct walk *walk) {
 
 static void begin(struct walk *walk);
 
-static struct audit_anchor anchor_of(const struct redisReply *pair) {
-    struct audit_anchor anchor = {0};
-    struct str hash = reply_str_at(pair, 1);
-    if (hash.n == SHA256_HEX_BYTES - 1 && !str_to_u64(reply_str_at(pair, 0), &anchor.seq)) {
-        memcpy(anchor.hash, hash.p, hash.n);
-    }
-    return anchor;
-}
-
 static void read_pair(struct walk *walk, const char *key, redis_reply_fn *on_reply) {
     const struct str words[] = {STR("HMGET"), str_of(key), STR("seq"), STR("hash")};
     store_command(walk->store, words, 4, on_reply, walk);
@@ -141,7 +130,7 @@ static void on_base_again(void *user, enum err err, const struct redisReply *rep
     struct walk *walk = user;
     if (store_failed("audit_verify", err, reply)) {
         finish(walk, ERR_UNAVAILABLE);
-    } else if (anchor_of(reply).seq != walk->base.seq) {
+    } else if (audit_read_anchor(reply).seq != walk->base.seq) {
         begin(walk);
     } else {
         finish(walk, ERR_OK);
@@ -207,7 +196,7 @@ static void on_head(void *user, enum err err, const struct redisReply *reply) {
         finish(walk, ERR_UNAVAILABLE);
         return;
     }
-    walk->verdict.head = anchor_of(reply);
+    walk->verdict.head = audit_read_anchor(reply);
     walk->known_is_next = walk->is_partial && walk->known.seq > walk->base.seq &&
                           walk->known.seq <= walk->verdict.head.seq;
     walk->at = walk->known_is_next ? walk->known : walk->base;
@@ -246,7 +235,7 @@ static void on_base(void *user, enum err err, const struct redisReply *reply) {
         finish(walk, ERR_UNAVAILABLE);
         return;
     }
-    walk->base = anchor_of(reply);
+    walk->base = audit_read_anchor(reply);
     store_command(walk->store, words, 6, on_newest, walk);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit_internal.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -69,6 +70,7 @@ struct store {
     char *script_text[SCRIPT_COUNT];
     char script_sha[SCRIPT_COUNT][SHA1_HEX + 1]; /* "" until Redis has told */
     const char *durability;
+    struct audit_anchor audit_head; /* as seen last, perhaps no more; seq 0 = not yet */
     bool aof_enabled;
     int greeting_left; /* answers still awaited before the store counts as up */
     bool is_up;
@@ -331,6 +333,10 @@ bool store_failed(const char *what, enum err err, const struct redisReply *reply
 
 uv_loop_t *store_loop(struct store *store) {
     return store->loop;
+}
+
+struct audit_anchor *store_audit_head(struct store *store) {
+    return &store->audit_head;
 }
 
 const struct config *store_config(const struct store *store) {

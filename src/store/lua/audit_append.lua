@@ -1,2 +1,2 @@
--- Records an act that has no script of its own. ARGV: the event. Returns its seq.
-return audit_append(ARGV[1])
+-- Records an act that has no script of its own. ARGV: the sealed event. Returns its seq.
+return audit_append(audit_unseal(ARGV[1]))

@@ -1,12 +1,15 @@
 -- The audit log: a stream of events, each sealed into a chain of SHA-256 in the very step that
--- appends it, and so in the same atomic step as the act it tells of. Redis has only SHA-1 in C; an
--- event of 260 bytes costs 0.3 ms here, and acts of people are few. Where that counts the caller brings
--- the event's own hash along, and it is 0.1 ms: a wrong one is found like any change.
+-- appends it, and so in the same atomic step as the act it tells of. Redis has only SHA-1 in C, and
+-- 64 bytes cost 0.15 ms here. Where that counts, in a publish, the caller brings the event's hash
+-- along, and the seal as well if it knows the head: 0.45 of 0.73 ms. A wrong one is found like any
+-- change.
 -- Entries: id <seq>-1, t = time (ms), e = the event (JSON), h = the hash, of
 --    <hash of the one before> <seq> <time> <SHA-256 of the event>
 -- The head names the last entry once more, so that a cut end is found.
 local AUDIT_LOG, AUDIT_HEAD = '{t}:audit', '{t}:audit:head'
 local AUDIT_START = ('0'):rep(64)
+-- How far the clock of who brings a seal may be off.
+local AUDIT_CLOCK_MS = 1000
 
 local sha256
 do
@@ -79,20 +82,34 @@ local function audit_end()
     return seq, newest and newest[2][6] or AUDIT_START
 end
 
--- Appends an event, the text that audit_put_event made, and returns its seq. `digest` is its SHA-256,
--- nil if nobody knows it yet. To be called before the
+-- Takes the word apart that audit_put_sealed_arg made: the event, and the seal for audit_append.
+local function audit_unseal(word)
+    local digest, number, at, before, hash, event =
+        word:match('^(%x+) (%d*) (%d*) (%x*) (%x*) (.*)$')
+    return event, {digest = digest, number = number, at = at, before = before, hash = hash}
+end
+
+-- Appends an event, the text that audit_put_event made, and returns its seq. `seal` is what its caller
+-- has worked out before, or nil: the event's SHA-256, and a hash for the case that the entry before is
+-- the one it knows. To be called before the
 -- script changes anything: it raises an error if Redis does not take the entry, and then the act that
 -- cannot be recorded is not done either.
-local function audit_append(event, digest)
-    digest = digest or sha256(event)
+local function audit_append(event, seal)
     local head = redis.call('HMGET', AUDIT_HEAD, 'seq', 'hash')
     local seq, hash = tonumber(head[1] or nil), head[2]
     local time = redis.call('TIME')
     local at = time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
     local function add()
         local number = string.format('%.0f', seq + 1)
-        local sealed = sha256(table.concat({hash, number, at, digest}, ' '))
-        local added = redis.pcall('XADD', AUDIT_LOG, number .. '-1', 't', at, 'e', event, 'h', sealed)
+        local stamp, sealed = at, nil
+        if seal and seal.number == number and seal.before == hash
+            and math.abs(tonumber(seal.at) - tonumber(at)) <= AUDIT_CLOCK_MS then
+            stamp, sealed = seal.at, seal.hash
+        else
+            local digest = seal and seal.digest or sha256(event)
+            sealed = sha256(table.concat({hash, number, at, digest}, ' '))
+        end
+        local added = redis.pcall('XADD', AUDIT_LOG, number .. '-1', 't', stamp, 'e', event, 'h', sealed)
         if added.err then
             return false
         end

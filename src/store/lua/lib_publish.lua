@@ -71,7 +71,7 @@ local function publish_alert(keys, argv)
     end
 
     -- The logs first: if Redis refuses them, nothing was changed.
-    audit_append(event:sub(65), event:sub(1, 64))
+    audit_append(audit_unseal(event))
     local epoch, last = epoch_current(epoch_key, log_key, fresh_epoch)
     local seq = whole(last + 1)
     redis.call('XADD', log_key, seq .. '-1', 'e', epoch, 'j', json)

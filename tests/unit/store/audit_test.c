@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "store/audit.h"
 #include "support_store.h"
 
@@ -174,6 +175,57 @@ static void the_chain_is_right_at_any_length(void **state) {
     fixture_stop(&f);
 }
 
+static int64_t newest_time(struct fixture *f) {
+    struct answer answer = {0};
+    int64_t at_ms;
+    audit_read_back(f->store, 0, 1, on_page, &answer);
+    RUN_UNTIL(&f->loop, 5000, answer.done);
+    const char *at = strstr(answer.text, "\"at\":\"");
+    assert_non_null(at);
+    assert_int_equal(clock_parse_iso((struct str){at + 6, CLOCK_ISO_BYTES - 1}, &at_ms), ERR_OK);
+    return at_ms;
+}
+
+/* Looks, records, and tells if what the caller had sealed was taken: only then the entry has the
+ * time of the caller's clock, which is `ahead_ms` ahead of Redis'. */
+static bool takes_the_seal(struct fixture *f, bool look, int64_t ahead_ms) {
+    int64_t before_ms = clock_wall_ms();
+    if (look) {
+        struct answer looked = {0};
+        audit_look(f->store);
+        audit_read_back(f->store, 0, 1, on_page, &looked); /* answered after the look */
+        RUN_UNTIL(&f->loop, 5000, looked.done);
+    }
+    clock_advance_for_test(ahead_ms);
+    record(f, "alert.sent", ID_A, "{\"urgency\":\"high\"}");
+    clock_advance_for_test(-ahead_ms);
+    int64_t after_ms = clock_wall_ms();
+    int64_t at_ms = newest_time(f);
+    assert_true(at_ms >= before_ms + (at_ms > after_ms ? ahead_ms : 0));
+    return at_ms > after_ms;
+}
+
+static void what_the_caller_sealed_is_taken_if_it_fits(void **state) {
+    (void)state;
+    enum { AHEAD_MS = 999 }; /* the most that is allowed is 1000 */
+    struct fixture f;
+    fixture_start(&f, false);
+    bool taken = takes_the_seal(&f, true, AHEAD_MS); /* no head to know yet */
+    assert_false(taken);
+    /* Twice at most: whoever is held up for as long as the clock is ahead cannot tell. */
+    taken = takes_the_seal(&f, true, AHEAD_MS) || takes_the_seal(&f, true, AHEAD_MS);
+    assert_true(taken);
+    assert_true(verify(&f, NULL).intact);
+    assert_false(takes_the_seal(&f, false, AHEAD_MS)); /* the head has gone on */
+    assert_false(takes_the_seal(&f, true, 60000));     /* a clock that is wrong */
+    assert_true(verify(&f, NULL).intact);
+    assert_int_equal(verify(&f, NULL).head.seq, verify(&f, NULL).entries);
+    (void)test_redis_raw(&f.redis, "FLUSHALL");
+    assert_false(takes_the_seal(&f, false, AHEAD_MS)); /* the log begins anew */
+    assert_intact(&f, 1);
+    fixture_stop(&f);
+}
+
 static void whatever_is_done_to_the_log_is_found(void **state) {
     (void)state;
     static const char sealed[] = "the entry, or the one before, is not what was sealed";
@@ -305,6 +357,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_kept_with_its_actor),
         cmocka_unit_test(the_chain_is_right_at_any_length),
+        cmocka_unit_test(what_the_caller_sealed_is_taken_if_it_fits),
         cmocka_unit_test(whatever_is_done_to_the_log_is_found),
         cmocka_unit_test(a_log_written_anew_is_found_by_what_was_noted),
         cmocka_unit_test(the_oldest_go_with_a_word_about_it),

@@ -43,7 +43,8 @@ struct draft {
     int64_t hold_ms; /* as it was when it was submitted */
     int64_t due_ms;
     struct draft_act created;
-    struct draft_act edited;
+    struct draft_act edited; /* the last time */
+    struct str editors;      /* ids of all keys that ever edited it, a blank between two */
     struct draft_act submitted;
     int64_t submitted_from; /* the version that was; 0 when it is not (any more) */
     struct draft_act approved;
@@ -56,6 +57,9 @@ struct draft {
     int64_t revision;
     int64_t sent_ms;
 };
+
+/* Whether that key made, ever edited or submitted it; such a one may not approve it. */
+bool draft_is_own(const struct draft *draft, struct str key_id);
 
 /* For scripts, a field and its value; an empty value is none. The names are those of the hash:
  * body, canonical, send_at, embargo, hold_s, hold_ms, about, allow_duplicate, duplicate_of,
@@ -71,6 +75,8 @@ enum draft_result {
     DRAFT_MISSING,    /* there is no such draft (any more) */
     DRAFT_STALE,      /* it has another version by now */
     DRAFT_WRONG,      /* its state forbids the move */
+    DRAFT_OWN,        /* who approves made, edited or submitted it */
+    DRAFT_EDITORS,    /* as many keys as can be kept edited it, and this is one more */
     DRAFT_FULL,       /* newsroom.drafts_max are open */
     DRAFT_KEY_REUSED, /* the Idempotency-Key was used for something else */
     DRAFT_UNAVAILABLE /* Redis away; may be repeated */

@@ -16,7 +16,9 @@ const CHANGEABLE = ['draft', 'awaiting_approval', 'scheduled', 'held', 'failed']
 const WAITING = ['awaiting_approval', 'scheduled', 'held'];
 
 const isOwn = (draft) =>
-  [draft.created_by, draft.edited_by, draft.submitted_by].some((by) => by?.key_id === session().key_id);
+  [draft.created_by?.key_id, draft.edited_by?.key_id, draft.submitted_by?.key_id, ...(draft.editors ?? [])].includes(
+    session().key_id,
+  );
 
 // A correction waits only for approval; it is changed by taking it back and correcting anew.
 const isNew = (draft) => (draft.alert.msg_type ?? 'alert') === 'alert';

@@ -78,6 +78,14 @@ void draft_refuse_result(struct call *call, enum draft_result result, const stru
     case DRAFT_WRONG:
         refuse_state(call, d);
         return;
+    case DRAFT_OWN:
+        draft_refuse(call, 403, "", "own_draft",
+                     "A second person must approve what one wrote or sent.");
+        return;
+    case DRAFT_EDITORS:
+        draft_refuse(call, 409, "", "too_many_editors",
+                     "Too many people edited it already: make a new draft of it.");
+        return;
     case DRAFT_KEY_REUSED:
         draft_refuse(call, 422, "Idempotency-Key", "idempotency_key_reused",
                      "This Idempotency-Key was used for something else; choose a new one.");

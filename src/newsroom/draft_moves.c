@@ -301,19 +301,14 @@ static void check_approver(struct move *m, const struct draft *d) {
     problem_destroy(ignored);
 }
 
-static bool is_by(const struct draft_act *act, const struct api_key *key) {
-    return str_eq(act->key_id, str_of(key->id));
-}
-
 static void on_draft_to_approve(void *user, enum draft_result result, const struct draft *d) {
     struct move *m = user;
     if (result != DRAFT_DONE) {
         draft_refuse_result(move_end(m), result, d);
         return;
     }
-    const struct api_key *key = &m->call->key;
-    if (is_by(&d->created, key) || is_by(&d->edited, key) || is_by(&d->submitted, key)) {
-        refuse(m, 403, "", "own_draft", "A second person must approve what one wrote or sent.");
+    if (draft_is_own(d, str_of(m->call->key.id))) {
+        draft_refuse_result(move_end(m), DRAFT_OWN, d);
     } else {
         check_approver(m, d);
     }

@@ -88,6 +88,18 @@ static void put_act(struct buf *b, const char *by, const char *at, const struct 
     }
 }
 
+/* All who ever edited it: none of them may approve it. */
+static void put_editors(struct str ids, struct buf *b) {
+    struct str id;
+    json_put_name(b, "editors");
+    buf_putc(b, '[');
+    while (str_split(&ids, ' ', &id)) {
+        json_put_comma(b);
+        buf_put_json(b, id);
+    }
+    buf_putc(b, ']');
+}
+
 /* Judged anew: times pass, and a taxonomy changes. */
 static void put_faults(const struct room *room, const struct draft *d, struct buf *b) {
     struct problem *p = problem_create();
@@ -160,6 +172,9 @@ void draft_text_put_json(const struct room *room, const struct draft *d, struct 
     json_put_time(b, "due_at", d->due_ms);
     put_act(b, "created_by", "created_at", &d->created);
     put_act(b, "edited_by", "edited_at", &d->edited);
+    if (d->editors.n) {
+        put_editors(d->editors, b);
+    }
     put_act(b, "submitted_by", "submitted_at", &d->submitted);
     put_act(b, "approved_by", "approved_at", &d->approved);
     json_put_int(b, "approvals_needed", d->state == DRAFT_STATE_AWAITING);

@@ -63,6 +63,7 @@ static const struct field {
     {.name = "edited_by", .text = offsetof(struct draft, edited.key_id)},
     {.name = "edited_name", .text = offsetof(struct draft, edited.name)},
     {.name = "edited", .number = offsetof(struct draft, edited.at_ms)},
+    {.name = "editors", .text = offsetof(struct draft, editors)},
     {.name = "submitted_by", .text = offsetof(struct draft, submitted.key_id)},
     {.name = "submitted_name", .text = offsetof(struct draft, submitted.name)},
     {.name = "submitted", .number = offsetof(struct draft, submitted.at_ms)},
@@ -119,6 +120,17 @@ static bool read_draft(const struct redisReply *pairs, struct draft *out_draft) 
     return true;
 }
 
+bool draft_is_own(const struct draft *draft, struct str key_id) {
+    bool own = str_eq(draft->created.key_id, key_id) || str_eq(draft->edited.key_id, key_id) ||
+               str_eq(draft->submitted.key_id, key_id);
+    struct str rest = draft->editors;
+    struct str id;
+    while (!own && str_split(&rest, ' ', &id)) {
+        own = str_eq(id, key_id);
+    }
+    return own;
+}
+
 /* --- calls --- */
 
 struct draft_call {
@@ -141,6 +153,7 @@ static void on_moved(void *user, enum err err, const struct redisReply *reply) {
         {STR("done"), DRAFT_DONE},         {STR("repeated"), DRAFT_REPEATED},
         {STR("replayed"), DRAFT_REPEATED}, {STR("missing"), DRAFT_MISSING},
         {STR("stale"), DRAFT_STALE},       {STR("state"), DRAFT_WRONG},
+        {STR("own"), DRAFT_OWN},           {STR("editors"), DRAFT_EDITORS},
         {STR("full"), DRAFT_FULL},         {STR("reused"), DRAFT_KEY_REUSED},
     };
     struct draft_call call = *(struct draft_call *)user;

@@ -26,11 +26,14 @@ async function desks() {
     eva: await person('Eva', '--scopes', 'approve,read', '--regions', 'europe'),
     admin: await person('Chief', '--scopes', 'admin'),
     robot: new Desk(service),
+    cleo: await person('Cleo', '--scopes', 'publish,read,approve'),
   };
   return people;
 }
 
 const body = (overrides) => ({ audience: { regions: ['mena'] }, ...overrides });
+
+const idOf = (desk) => desk.key.split('_')[1];
 
 async function awaiting(desk, overrides) {
   const draft = await desk.create(body(overrides));
@@ -81,6 +84,25 @@ test('an edit after the approval was asked for needs a new one', async () => {
   assert.equal(edited.state, 'draft');
   assertCode(await ben.move('approve', waiting), 412, 'stale_version');
   assertCode(await ben.move('approve', edited), 409, 'not_submitted');
+});
+
+test('who ever edited it may not approve it, whoever edited it after and sent it', async () => {
+  const { ada, ben, cleo, robot } = await desks();
+  const draft = await robot.create(body());
+  const hers = (await cleo.put(draft, alertBody(body({ source: 'Cleo' })))).json;
+  assert.deepEqual(hers.editors, [idOf(cleo)]);
+  const twice = (await cleo.put(hers, hers.alert)).json;
+  const last = (await ada.put(twice, alertBody(body({ source: 'Ada' })))).json;
+  assert.deepEqual(last.editors, [idOf(cleo), idOf(ada)], 'each once');
+  const sent = await ada.send(last, { confirm_token: await ada.confirm(last) });
+  assert.deepEqual([sent.state, sent.edited_by.name, sent.submitted_by.name], ['awaiting_approval', 'Ada', 'Ada']);
+  assertCode(await cleo.move('approve', sent), 403, 'own_draft');
+  // Neither a rejection nor another submission makes her somebody else.
+  const rejected = (await ben.move('reject', sent, { reason: 'Look again' })).json;
+  const again = await ada.send(rejected, { confirm_token: await ada.confirm(rejected) });
+  assertCode(await cleo.move('approve', again), 403, 'own_draft');
+  assert.equal((await cleo.get(again.id)).state, 'awaiting_approval');
+  assert.equal((await ben.move('approve', again)).json.state, 'sent');
 });
 
 test('who may approve: the scope, and the audience', async () => {

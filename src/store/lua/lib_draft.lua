@@ -61,14 +61,19 @@ local function draft_set(at)
     end
 end
 
--- A number as it is, or will be once draft_set(at) was called; 0 for none.
-local function draft_number(name, at)
+-- What draft_set(at) sets a field to; nil when it leaves it as it is.
+local function draft_given(name, at)
     for i = at, #ARGV, 2 do
         if ARGV[i] == name then
-            return tonumber(ARGV[i + 1]) or 0
+            return ARGV[i + 1]
         end
     end
-    return tonumber(redis.call('HGET', draft_key, name) or nil) or 0
+    return nil
+end
+
+-- A number as it is, or will be once draft_set(at) was called; 0 for none.
+local function draft_number(name, at)
+    return tonumber(draft_given(name, at) or redis.call('HGET', draft_key, name) or nil) or 0
 end
 
 -- held or scheduled, and when to send: after the time to take it back, not before send_at, and never

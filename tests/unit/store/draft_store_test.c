@@ -86,6 +86,25 @@ static struct told submit_for(struct fixture *f, const char *id, int64_t version
     return told;
 }
 
+static struct told move_by(struct fixture *f, const char *id, enum draft_move kind, int64_t version,
+                           const char *key_id) {
+    static const char *const acts[DRAFT_MOVE_COUNT] = {
+        [DRAFT_EDIT] = "edited", [DRAFT_SUBMIT] = "submitted", [DRAFT_APPROVE] = "approved"};
+    struct told told = {0};
+    struct args fields;
+    args_init(&fields);
+    draft_put_act(&fields, acts[kind], key_id, "Somebody");
+    const struct draft_wish wish = {.id = str_of(id),
+                                    .move = kind,
+                                    .version = version,
+                                    .needs_approval = kind == DRAFT_SUBMIT,
+                                    .fields = &fields};
+    draft_store_move(f->store, &wish, on_told, &told);
+    args_finish(&fields);
+    wait_for(f, &told);
+    return told;
+}
+
 static struct told get(struct fixture *f, const char *id) {
     struct told told = {0};
     draft_store_get(f->store, str_of(id), on_told, &told);
@@ -223,6 +242,71 @@ static void test_versions_and_repeats(void **state) {
     assert_int_equal(submit_for(&f, id, 1, later).result, DRAFT_STALE); /* undone since */
     assert_int_equal(move(&f, id, DRAFT_EDIT, 3).version, 4);
     assert_int_equal(move(&f, id, DRAFT_EDIT, 3).result, DRAFT_STALE); /* an edit is no repeat */
+    fixture_stop(&f);
+}
+
+/* The script itself refuses, whatever was read before it. */
+static void test_nobody_approves_what_is_own(void **state) {
+    static const char *const own[] = {"key1", "first", "second", "sender"};
+    struct fixture f;
+    char id[UUID_BYTES];
+    (void)state;
+    fixture_start(&f, false);
+    codec_uuid7(id);
+    (void)create(&f, id, "");
+    assert_int_equal(move_by(&f, id, DRAFT_EDIT, 1, "first").result, DRAFT_DONE);
+    assert_int_equal(move_by(&f, id, DRAFT_EDIT, 2, "second").result, DRAFT_DONE);
+    assert_int_equal(move_by(&f, id, DRAFT_SUBMIT, 3, "sender").state, DRAFT_STATE_AWAITING);
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        assert_int_equal(move_by(&f, id, DRAFT_APPROVE, 4, own[i]).result, DRAFT_OWN);
+    }
+    assert_int_equal(move(&f, id, DRAFT_APPROVE, 4).result, DRAFT_OWN); /* by nobody */
+    assert_int_equal(get(&f, id).state, DRAFT_STATE_AWAITING);
+    assert_int_equal(move_by(&f, id, DRAFT_APPROVE, 4, "firs").state, DRAFT_STATE_HELD);
+    fixture_stop(&f);
+}
+
+/* As a release left it that knew the last editor only. */
+static void test_an_edit_keeps_the_editor_before(void **state) {
+    struct fixture f;
+    char id[UUID_BYTES];
+    char command[128];
+    (void)state;
+    fixture_start(&f, false);
+    codec_uuid7(id);
+    (void)create(&f, id, "");
+    (void)move_by(&f, id, DRAFT_EDIT, 1, "first");
+    (void)snprintf(command, sizeof(command), "HDEL {t}:draft:%s editors", id);
+    (void)test_redis_raw(&f.redis, command);
+    (void)move_by(&f, id, DRAFT_EDIT, 2, "second");
+    (void)move_by(&f, id, DRAFT_SUBMIT, 3, "sender");
+    assert_int_equal(move_by(&f, id, DRAFT_APPROVE, 4, "first").result, DRAFT_OWN);
+    assert_int_equal(move_by(&f, id, DRAFT_APPROVE, 4, "other").result, DRAFT_DONE);
+    fixture_stop(&f);
+}
+
+static void test_editors_are_bounded(void **state) {
+    enum { EDITORS_MAX = 64 }; /* as in draft_move.lua */
+    struct fixture f;
+    char id[UUID_BYTES];
+    char key_id[16] = "";
+    (void)state;
+    fixture_start(&f, false);
+    codec_uuid7(id);
+    (void)create(&f, id, "");
+    for (int i = 1; i <= EDITORS_MAX; i++) {
+        (void)snprintf(key_id, sizeof(key_id), "editor%d", i);
+        assert_int_equal(move_by(&f, id, DRAFT_EDIT, i, key_id).result, DRAFT_DONE);
+    }
+    int64_t version = EDITORS_MAX + 1;
+    struct told refused = move_by(&f, id, DRAFT_EDIT, version, "onemore");
+    assert_int_equal(refused.result, DRAFT_EDITORS);
+    assert_int_equal(refused.version, version);
+    assert_int_equal(move_by(&f, id, DRAFT_EDIT, version, "editor1").result, DRAFT_DONE);
+    (void)move_by(&f, id, DRAFT_SUBMIT, version + 1, "sender");
+    assert_int_equal(move_by(&f, id, DRAFT_APPROVE, version + 2, "editor1").result, DRAFT_OWN);
+    assert_int_equal(move_by(&f, id, DRAFT_APPROVE, version + 2, key_id).result, DRAFT_OWN);
+    assert_int_equal(move_by(&f, id, DRAFT_APPROVE, version + 2, "onemore").result, DRAFT_DONE);
     fixture_stop(&f);
 }
 
@@ -370,6 +454,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_the_moves_there_are),
         cmocka_unit_test(test_versions_and_repeats),
+        cmocka_unit_test(test_nobody_approves_what_is_own),
+        cmocka_unit_test(test_an_edit_keeps_the_editor_before),
+        cmocka_unit_test(test_editors_are_bounded),
         cmocka_unit_test(test_one_key_makes_one_draft),
         cmocka_unit_test(test_claim_and_publish_once),
         cmocka_unit_test(test_a_cancel_races_the_claim),

@@ -1,6 +1,7 @@
 #pragma once
 /* Statistics as they change, to whoever watches (Server-Sent Events). Streams of one alert share
- * one look at Redis, twice a second at most. A stream ends soon after its key is revoked. */
+ * one look at Redis, twice a second at most. A stream ends soon after its key is
+ * revoked or its session is over. */
 #include "newsroom/call.h"
 
 struct stats_streams;

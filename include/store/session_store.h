@@ -22,6 +22,9 @@ void session_store_open(struct store *store, const char *session_id, const char 
 typedef void session_fn(void *user, enum err err, struct str key_json, int64_t expires_ms);
 void session_store_check(struct store *store, const char *session_id,
                          const struct session_life *life, session_fn *done, void *user);
+/* ERR_OK while the session lasts, which this does not lengthen; ERR_NOT_FOUND when it is over. */
+void session_store_look(struct store *store, const char *session_id, store_done_fn *done,
+                        void *user);
 /* ERR_OK also when it was over; then nothing is recorded. */
 void session_store_close(struct store *store, const char *session_id,
                          const struct audit_event *event, store_done_fn *done, void *user);

@@ -1,5 +1,6 @@
 #include "newsroom/stats_stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 
 enum {
     LOOK_MS = 500,
-    KEY_LOOK_MS = 2000, /* how often the keys of those who watch are looked at */
+    KEY_LOOK_MS = 2000, /* how often the keys and sessions of those who watch are looked at */
     COMMENT_MS = 15000, /* a line at least so often, so that a client that left is noticed */
     BEHIND_MAX = 60,    /* looks that a client did not take, then it is let go: half a minute */
     EVENT_BYTES_MAX = 1 << 18,
@@ -48,8 +49,9 @@ struct watcher {
     struct call *call;       /* until the stream begins; owned */
     struct http_request *rq; /* from then on */
     char key_id[API_KEY_ID_BYTES];
-    bool is_owed; /* has not what was last said */
-    int behind;   /* looks in a row that it could not take */
+    char session_id[SESSION_ID_BYTES]; /* "" = came with the key itself */
+    bool is_owed;                      /* has not what was last said */
+    int behind;                        /* looks in a row that it could not take */
 };
 
 /* --- watchers and topics --- */
@@ -218,6 +220,7 @@ static void stream_with_key(struct call *call) {
     struct watcher *w = mem_zalloc(1, sizeof(*w));
     *w = (struct watcher){.topic = topic, .call = call, .is_owed = true};
     memcpy(w->key_id, call->key.id, sizeof(w->key_id));
+    memcpy(w->session_id, call->session.id, sizeof(w->session_id));
     list_push_back(&topic->watchers, &w->link);
     metrics_set(M_STATS_STREAMS, ++s->count);
     look(topic);
@@ -227,40 +230,60 @@ void stats_stream_get(struct room *room, struct http_request *rq) {
     call_begin_read(room, rq, stream_with_key);
 }
 
-/* --- keys --- */
+/* --- keys and sessions --- */
 
-struct key_look {
+struct pass_look {
     struct stats_streams *streams;
-    char key_id[API_KEY_ID_BYTES];
+    char id[SESSION_ID_BYTES]; /* of a key or of a session */
 };
 
-static void on_key(void *user, enum err err, struct str json) {
-    struct key_look look = *(struct key_look *)user;
-    struct api_key key;
-    free(user);
-    bool is_good = !err && !api_key_parse_json(look.streams->room->t, json, &key) && !key.revoked;
-    if (is_good || (err && err != ERR_NOT_FOUND)) {
-        return;
-    }
-    LIST_EACH(it, &look.streams->topics) {
+static struct pass_look *pass_look_of(struct stats_streams *s, const char *id) {
+    struct pass_look *look = mem_zalloc(1, sizeof(*look));
+    look->streams = s;
+    (void)snprintf(look->id, sizeof(look->id), "%s", id);
+    return look;
+}
+
+static void end_streams_of(const struct pass_look *look) {
+    LIST_EACH(it, &look->streams->topics) {
         LIST_EACH_SAFE(at, &LIST_ENTRY(it, struct topic, link)->watchers) {
             struct watcher *w = LIST_ENTRY(at, struct watcher, link);
-            if (w->rq && strcmp(w->key_id, look.key_id) == 0) {
+            bool is_its = strcmp(w->key_id, look->id) == 0 || strcmp(w->session_id, look->id) == 0;
+            if (w->rq && is_its) {
                 end_stream(w);
             }
         }
     }
 }
 
-/* A stream may last for hours; its key may be revoked meanwhile. */
-static void look_at_keys(struct stats_streams *s) {
+static void on_key(void *user, enum err err, struct str json) {
+    struct pass_look look = *(struct pass_look *)user;
+    struct api_key key;
+    free(user);
+    bool is_good = !err && !api_key_parse_json(look.streams->room->t, json, &key) && !key.revoked;
+    if (!is_good && (!err || err == ERR_NOT_FOUND)) {
+        end_streams_of(&look);
+    }
+}
+
+static void on_session(void *user, enum err err) {
+    struct pass_look look = *(struct pass_look *)user;
+    free(user);
+    if (err == ERR_NOT_FOUND) {
+        end_streams_of(&look);
+    }
+}
+
+/* A stream may last for hours; meanwhile its key may be revoked, or whoever watches sign out. */
+static void look_at_passes(struct stats_streams *s) {
     LIST_EACH(it, &s->topics) {
         LIST_EACH(at, &LIST_ENTRY(it, struct topic, link)->watchers) {
-            struct key_look *look = mem_zalloc(1, sizeof(*look));
-            look->streams = s;
-            memcpy(look->key_id, LIST_ENTRY(at, struct watcher, link)->key_id,
-                   sizeof(look->key_id));
-            key_store_get(s->room->store, str_of(look->key_id), on_key, look);
+            const struct watcher *w = LIST_ENTRY(at, struct watcher, link);
+            key_store_get(s->room->store, str_of(w->key_id), on_key, pass_look_of(s, w->key_id));
+            if (w->session_id[0]) {
+                session_store_look(s->room->store, w->session_id, on_session,
+                                   pass_look_of(s, w->session_id));
+            }
         }
     }
 }
@@ -281,7 +304,7 @@ void stats_streams_tick(struct stats_streams *s) {
     int64_t now_ms = clock_mono_ms();
     if (now_ms >= s->key_look_ms) {
         s->key_look_ms = now_ms + KEY_LOOK_MS;
-        look_at_keys(s);
+        look_at_passes(s);
     }
     LIST_EACH_SAFE(it, &s->topics) {
         struct topic *topic = LIST_ENTRY(it, struct topic, link);

@@ -78,3 +78,26 @@ void session_store_check(struct store *store, const char *session_id,
     store_script(store, SCRIPT_SESSION_CHECK, args_words(&args), args.count, 2, on_checked, call);
     args_finish(&args);
 }
+
+static void on_looked(void *user, enum err err, const struct redisReply *reply) {
+    struct done_call call = *(struct done_call *)user;
+    free(user);
+    if (store_failed("session_look", err, reply)) {
+        err = ERR_UNAVAILABLE;
+    } else if (reply_int(reply) == 0) {
+        err = ERR_NOT_FOUND;
+    }
+    call.done(call.user, err);
+}
+
+void session_store_look(struct store *store, const char *session_id, store_done_fn *done,
+                        void *user) {
+    struct done_call *call = mem_zalloc(1, sizeof(*call));
+    struct args args;
+    *call = (struct done_call){done, user};
+    args_init(&args);
+    args_put_text(&args, "EXISTS");
+    args_printf(&args, KEY_SESSION, session_id);
+    store_command(store, args_words(&args), args.count, on_looked, call);
+    args_finish(&args);
+}

@@ -1,5 +1,5 @@
 // People sign in to the newsroom with keys of their own: what the cookie can do, and who cannot use it.
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { get as httpGet } from 'node:http';
 import { http } from './lib/http.mjs';
@@ -75,21 +75,24 @@ test('a person signs in, reads and sends with the cookie, and signs out', async 
   assert.equal((await call('DELETE', '/v1/session', p.all)).status, 401);
 });
 
+// The stream of an alert's statistics, once it has begun.
+async function watchStats(t, id, headers) {
+  const answer = await within('the head of the stream', new Promise((resolve, reject) => {
+    const rq = httpGet(`${service().newsroom}/v1/alerts/${id}/stats/stream`, { agent: false, headers }, resolve);
+    rq.on('error', reject);
+    t.after(() => rq.destroy());
+  }));
+  assert.equal(answer.statusCode, 200);
+  assert.equal(answer.headers['content-type'], 'text/event-stream');
+  const [first] = await within('an event', once(answer.setEncoding('utf8'), 'data'));
+  assert.match(first, /^event: stats\ndata: \{"id":"/);
+  return answer.resume();
+}
+
 test('statistics stream with the cookie alone, as EventSource brings it', async (t) => {
   const p = await person('watcher');
   const { id } = await service().publish({ status: 'test' });
-  const watch = async (headers) => {
-    const answer = await within('the head of the stream', new Promise((resolve, reject) => {
-      const rq = httpGet(`${service().newsroom}/v1/alerts/${id}/stats/stream`, { agent: false, headers }, resolve);
-      rq.on('error', reject);
-      t.after(() => rq.destroy());
-    }));
-    assert.equal(answer.statusCode, 200);
-    assert.equal(answer.headers['content-type'], 'text/event-stream');
-    const [first] = await within('an event', once(answer.setEncoding('utf8'), 'data'));
-    assert.match(first, /^event: stats\ndata: \{"id":"/);
-    return answer.resume();
-  };
+  const watch = (headers) => watchStats(t, id, headers);
   const mine = await watch({ cookie: p.cookie });
   const keys = await watch({ authorization: `Bearer ${p.key}` });
   const others = await watch({ authorization: `Bearer ${service().key}` });
@@ -98,6 +101,23 @@ test('statistics stream with the cookie alone, as EventSource brings it', async 
   assert.equal((await service().tocsin(['key', 'revoke', idOf(p.key), ...service().flags])).code, 0);
   await within('the streams to end', ended);
   assert.ok(!others.readableEnded);
+});
+
+test('who signs out, or whose session is over, watches no longer; the other sessions of the key do', async (t) => {
+  const p = await person('commuter');
+  const cookies = [p.cookie];
+  for (let i = 0; i < 2; i++) cookies.push((await signIn(p.key)).headers['set-cookie'][0].split(';')[0]);
+  const { id } = await service().publish({ status: 'test' });
+  const [leaving, expiring, staying] = await Promise.all(cookies.map((cookie) => watchStats(t, id, { cookie })));
+  const left = once(leaving, 'end');
+  assert.equal((await call('DELETE', '/v1/session', p.all)).status, 204);
+  await within('the stream of who signed out to end', left);
+  assert.ok(!expiring.readableEnded);
+  const digest = createHash('sha256').update(cookies[1].split('=')[1]).digest('hex');
+  const expired = once(expiring, 'end');
+  assert.equal((await service().redis(['PEXPIRE', `{t}:session:${digest}`, '1'])).trim(), '1');
+  await within('the stream of an expired session to end', expired);
+  assert.ok(!staying.readableEnded);
 });
 
 test('forged, foreign and malformed cookies are nobody', async () => {

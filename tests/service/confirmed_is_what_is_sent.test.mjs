@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { assertProblem, http } from './lib/http.mjs';
 import { Phone, alertBody } from './lib/service.mjs';
 import { assert, ownService, sharedService, test } from './lib/suite.mjs';
+import { until } from './lib/wait.mjs';
 
 // Without the undo window, so that what is sent is there at once.
 const service = sharedService({ config: { 'newsroom.hold_s': 0 } });
@@ -126,7 +127,7 @@ test('a token ends: 409 confirm_expired', async (t) => {
   const body = alertBody();
   const { confirm_token: token, confirm_expires_at: end } = await preview(own, key, body);
   // Until the end that was told.
-  await new Promise((resolve) => setTimeout(resolve, Math.max(0, Date.parse(end) - Date.now()) + 1));
+  await until('it to be over', () => Date.now() > Date.parse(end));
   assertCode(await send(own, key, body, token), 409, 'confirm_expired');
 });
 

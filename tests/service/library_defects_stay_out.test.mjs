@@ -46,9 +46,12 @@ async function ticksInTwoSeconds(role) {
 }
 
 // Five per cent of a core over two seconds are 10 ticks; a spinning loop uses 200.
+// What spins does so for good: a busy machine is looked at three times.
 const assertIdle = async (role) => {
-  const used = await ticksInTwoSeconds(role);
-  assert.ok(used <= (process.env.TEST_SANITIZED ? 40 : 10), `${role} used ${used} ticks in 2 s`);
+  const most = process.env.TEST_SANITIZED ? 40 : 10;
+  const used = [await ticksInTwoSeconds(role)];
+  while (used.at(-1) > most && used.length < 3) used.push(await ticksInTwoSeconds(role));
+  assert.ok(used.at(-1) <= most, `${role} used ${used} ticks in 2 s`);
 };
 
 test('GET+POST and POST+POST in one TCP segment are both answered, and the next client too', async () => {

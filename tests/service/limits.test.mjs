@@ -84,7 +84,7 @@ test('event streams and long-polls per worker: 503 with Retry-After', async (t) 
 });
 
 test('above the accept rate connections wait, and none is refused', async (t) => {
-  const own = await ownService(t, { sim: false, config: { 'gateway.accept_rate': 100 } });
+  const own = await ownService(t, { sim: false, config: { 'gateway.accept_rate': 25 } });
   const readers = await Promise.all(Array.from({ length: 100 }, () => WsReader.open(own.gateway, { query })));
   closing(t, ...readers);
   const { id } = await own.publish();
@@ -101,7 +101,7 @@ for (const [what, text] of [
   test(`600 connections that say ${what} neither keep readers out nor stay`, async (t) => {
     const own = await ownService(t, {
       sim: false,
-      config: { 'gateway.per_ip_max': 0, 'gateway.handshakes_max': 256, 'gateway.handshake_timeout_s': 2 },
+      config: { 'gateway.per_ip_max': 0, 'gateway.handshakes_max': 256, 'gateway.handshake_timeout_s': 8 },
     });
     const silent = Array.from({ length: 600 }, () => held(own.gatewayPort, text));
     t.after(() => silent.forEach((s) => s.socket.destroy()));
@@ -121,7 +121,7 @@ for (const [what, text] of [
 
 test('hello in time, message size, filter size: each with its code and metric', async (t) => {
   const own = await ownService(t, {
-    sim: false, config: { 'gateway.hello_timeout_s': 1, 'gateway.message_max_bytes': 1024 },
+    sim: false, config: { 'gateway.hello_timeout_s': 5, 'gateway.message_max_bytes': 1024 },
   });
   const late = await WsReader.open(own.gateway);
   assert.equal((await late.end()).code, 4003);

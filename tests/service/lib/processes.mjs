@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Inbox, until, within } from './wait.mjs';
+import { DEADLINE_MS, Inbox, until, within } from './wait.mjs';
 
 export const SOURCE = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 export const BUILD = process.env.TEST_BUILD ?? join(SOURCE, 'build');
@@ -128,7 +128,7 @@ export function start(path, args, { env = {}, label, cwd, input } = {}) {
 // Runs a program to its end.
 export async function run(path, args, options = {}) {
   const process_ = start(path, args, options);
-  const status = await within(`${path} ${args.join(' ')} to end`, process_.ended, 60_000).catch(
+  const status = await within(`${path} ${args.join(' ')} to end`, process_.ended, 3 * DEADLINE_MS).catch(
     (error) => {
       killGroup(process_.pid);
       throw new Error(`${error.message}\n${process_.stdout}\n${process_.stderr}`);
@@ -139,7 +139,7 @@ export async function run(path, args, options = {}) {
 }
 
 // SIGTERM, then the orderly end; SIGKILL to the whole group only if that never comes.
-export async function stop(run_, deadlineMs = 30_000) {
+export async function stop(run_, deadlineMs = DEADLINE_MS) {
   if (run_.child.exitCode === null && run_.child.signalCode === null) {
     process.kill(run_.pid, 'SIGTERM');
   }

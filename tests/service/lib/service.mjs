@@ -288,7 +288,8 @@ export class Service {
 
   // kill -9, and the new worker in its place.
   async killWorker(role, { signal = 'SIGKILL' } = {}) {
-    const [worker] = await this.workers(role);
+    const worker = await until(`a ${role} to be alive`, async () =>
+      (await this.workers(role)).find((one) => isAlive(one.pid)));
     const from = this.log.length;
     process.kill(worker.pid, signal);
     const exited = await this.waitLog('worker_exited', { role }, from);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test as nodeTest } from 'node:test';
 import { Service } from './service.mjs';
-import { TEST_TIMEOUT } from './wait.mjs';
+import { DEADLINE_MS, TEST_TIMEOUT } from './wait.mjs';
 
 export { assert };
 
@@ -12,7 +12,7 @@ after(() => {
   setTimeout(() => {
     console.error('something of this file still runs');
     process.exit(1);
-  }, 20_000).unref();
+  }, 2 * DEADLINE_MS).unref();
 });
 
 // `body` gets {after, diagnostic}. What was given to after() runs when the test

@@ -11,6 +11,7 @@ test('a long-poll returns at once what is there, oldest first', async (t) => {
   const first = await service().publish();
   const second = await service().publish();
   const third = await service().publish();
+  await service().reached(third);
   const reader = closing(t, new PollReader(service().gateway, { query: { regions: 'mena' }, position: first.position }));
   const answer = await reader.poll(60);
   assert.equal(answer.recovered, true);
@@ -21,6 +22,7 @@ test('a long-poll returns at once what is there, oldest first', async (t) => {
 
 test('it waits for the next alert of its filter', async (t) => {
   const start = await service().publish();
+  await service().reached(start);
   const reader = closing(t, new PollReader(service().gateway, { query: { regions: 'africa' }, position: start.position }));
   const waiting = reader.poll(60);
   await service().publish({ audience: { regions: ['mena'] } });
@@ -33,6 +35,7 @@ test('it waits for the next alert of its filter', async (t) => {
 test('after the wait it is empty, with a fresh position', async () => {
   const start = await service().publish();
   const other = await service().publish({ audience: { regions: ['mena'] } });
+  await service().reached(other);
   for (const wait of [0, 1]) {
     const answer = await get(`regions=africa&after=${start.position}&wait=${wait}`);
     assert.equal(answer.status, 200);
@@ -56,6 +59,7 @@ test('a chain of polls misses nothing and repeats nothing', async (t) => {
 
 test('garbage and unknown positions are answered with the active alerts, marked', async () => {
   const active = await service().publish({ audience: { regions: ['latin-america'] } });
+  await service().reached(active);
   for (const after of ['yesterday', 'zzzzzzzzzzzzzzzz:5', '']) {
     const answer = await get(`regions=latin-america&after=${after}&wait=0`);
     assert.equal(answer.status, 200, answer.text);
@@ -73,7 +77,7 @@ test('the ticker is newest first, filtered, limited, and may be read from any pa
   const ids = [];
   for (let i = 0; i < 4; i++) {
     ids.unshift((await service().publish({ audience: { regions: ['us-canada'] } })).id);
-    await service().publish({ audience: { regions: ['asia-pacific'] } });
+    await service().reached(await service().publish({ audience: { regions: ['asia-pacific'] } }));
   }
   const answer = await get('regions=us-canada&editions=es&limit=3');
   assert.equal(answer.status, 200);

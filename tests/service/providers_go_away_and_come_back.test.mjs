@@ -99,7 +99,7 @@ test('refused APNs credentials stop that lane with a clear reason; it goes on wh
 test('what could not be sent within its ttl is expired, not sent late', async () => {
   const phones = await phonesIn(['arts-culture']);
   await service().sim.faults({ apns: { down: { mode: 'cut' } } });
-  const { id } = await service().publish({ audience: { regions: ['asia'], sections: ['arts-culture'] }, ttl_s: 1 });
+  const { id } = await service().publish({ audience: { regions: ['asia'], sections: ['arts-culture'] }, ttl_s: 8 });
   await until('the Android push', async () => (await phones.fcm.got()).length === 1);
   const stats = await service().settled(id);
   await service().sim.faults({ apns: { down: null } });

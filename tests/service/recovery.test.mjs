@@ -33,6 +33,7 @@ async function resume(t, transport, position, last, own = service()) {
 async function publishMany(count, own = service()) {
   const all = [];
   for (let i = 0; i < count; i++) all.push(await own.publish());
+  await own.reached(all.at(-1));
   return all;
 }
 
@@ -55,9 +56,8 @@ for (const transport of ['ws', 'sse', 'poll']) {
   });
 
   test(`${transport}: the head itself gets nothing, then what is new`, async (t) => {
-    const { position } = await service().publish();
-    const pending = resumeAtHead(t, transport, position);
-    const reader = await pending;
+    const [{ position }] = await publishMany(1);
+    const reader = await resumeAtHead(t, transport, position);
     const next = await service().publish();
     if (transport === 'poll') await reader.poll(25);
     await reader.alert(next.id);
@@ -83,7 +83,7 @@ for (const transport of ['ws', 'sse', 'poll']) {
   });
 
   test(`${transport}: an unknown epoch and garbage are unknown: a snapshot, marked`, async (t) => {
-    const { id } = await service().publish();
+    const [{ id }] = await publishMany(1);
     for (const position of ['unknownepoch0000:3', 'yesterday', '7', ':', 'ümlaut:1', 'a:b', `${'9'.repeat(300)}:1`]) {
       const { welcome, replays } = await resume(t, transport, position, id);
       assert.equal(welcome.recovered, false, position);
@@ -128,7 +128,7 @@ test('one cursor for all transports: WebSocket to SSE to long-poll and back', as
     async (position) => new PollReader(gateway, { query, position }).follow(),
     (position) => WsReader.open(gateway, { hello: { type: 'hello', filter: { regions: ['mena'] }, position } }),
   ];
-  const start = await service().publish();
+  const [start] = await publishMany(1);
   let { position } = start;
   const published = [];
   const received = [];

@@ -8,19 +8,20 @@ import { program, start } from './lib/processes.mjs';
 import { WsReader } from './lib/readers.mjs';
 import { until, within } from './lib/wait.mjs';
 
-const service = sharedService({ sim: false, config: { 'gateway.heartbeat_s': 1, 'gateway.hello_timeout_s': 1 } });
+const service = sharedService({ sim: false, config: { 'gateway.heartbeat_s': 1, 'gateway.hello_timeout_s': 5 } });
 const hello = (extra = {}) => ({ type: 'hello', filter: { regions: ['mena'] }, ...extra });
 const open = (options) => WsReader.open(service().gateway, options);
 
 test('hello is answered by welcome with where the reader stands', async (t) => {
-  const { position } = await service().publish();
+  const posted = await service().publish();
+  await service().reached(posted);
   const reader = closing(t, await open({ hello: hello(), protocols: ['tocsin.v1'] }));
   assert.equal(reader.socket.protocol, 'tocsin.v1');
   const welcome = reader.messages[0];
   assert.equal(welcome.type, 'welcome');
   assert.equal(welcome.recovered, true);
   assert.equal(welcome.reason, 'fresh');
-  assert.equal(welcome.position, position, 'a new reader starts at the head');
+  assert.equal(welcome.position, posted.position, 'a new reader starts at the head');
   assert.equal(welcome.heartbeat_s, 1);
   assert.equal(welcome.live, true);
   assert.ok(welcome.session.length >= 8);
@@ -199,7 +200,7 @@ test('heartbeats: a ping frame with the position and a PING together', async (t)
 
 test('4102 for a reader that answers nothing any more', async (t) => {
   const own = await ownService(t, {
-    sim: false, config: { 'gateway.heartbeat_s': 1, 'gateway.idle_timeout_s': 3 },
+    sim: false, config: { 'gateway.heartbeat_s': 1, 'gateway.idle_timeout_s': 6 },
   });
   const reader = await WsReader.open(own.gateway, { query: { regions: 'all' }, autoPong: false, answer: false });
   const alive = closing(t, await WsReader.open(own.gateway, { query: { regions: 'all' } }));
@@ -210,15 +211,15 @@ test('4102 for a reader that answers nothing any more', async (t) => {
 
 test('any byte that comes in is a sign of life: empty PONGs alone, too', async (t) => {
   const own = await ownService(t, {
-    sim: false, config: { 'gateway.heartbeat_s': 1, 'gateway.idle_timeout_s': 3 },
+    sim: false, config: { 'gateway.heartbeat_s': 1, 'gateway.idle_timeout_s': 6 },
   });
   const reader = closing(t, await WsReader.open(own.gateway, { query: { regions: 'all' }, autoPong: false, answer: false }));
   const heartbeats = () => reader.messages.filter((m) => m.type === 'ping').length;
   const timer = setInterval(() => reader.socket.pong(), 200);
   t.after(() => clearInterval(timer));
-  // A silent reader gets four at most.
+  // A silent reader gets seven at most.
   await Promise.race([
-    until('eight heartbeats', () => heartbeats() >= 8),
+    until('ten heartbeats', () => heartbeats() >= 10),
     reader.closed.then(({ code }) => assert.fail(`closed with ${code} after ${heartbeats()} heartbeats`)),
   ]);
   const { id } = await own.publish();

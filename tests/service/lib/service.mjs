@@ -227,6 +227,16 @@ export class Service {
     return key;
   }
 
+  // The gateway has read as far as `posted`. It is told of an alert when that is stored and
+  // answered already, so whoever connects at once may still find it a moment behind.
+  reached(posted) {
+    return until(`the gateway to have ${posted.position}`, async () => {
+      const answer = await http('GET', `${this.gateway}/v1/alerts?after=${posted.position}&wait=0`);
+      const [epoch, seq] = answer.json.position.split(':');
+      return epoch === posted.position.split(':')[0] && Number(seq) >= posted.seq;
+    });
+  }
+
   // POST /v1/alerts as it is; nothing is asserted.
   post(body, { key = this.key, idempotencyKey = randomUUID(), headers = {}, signal } = {}) {
     const all = { 'content-type': 'application/json', ...headers };

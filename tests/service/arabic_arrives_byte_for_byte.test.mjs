@@ -73,10 +73,11 @@ function notificationOf(payload) {
 }
 
 test('the newsroom reads back what it posted', async () => {
-  const { id } = await service().publish(alert());
-  const stored = await service().get(`/v1/alerts/${id}`);
+  const posted = await service().publish(alert());
+  const stored = await service().get(`/v1/alerts/${posted.id}`);
   same(stored.json.content.ar.headline, headline);
   same(stored.json.content.ar.body, body);
+  await service().reached(posted);
   const ticker = await http('GET', `${service().gateway}/v1/alerts?regions=mena&editions=ar&limit=1`);
   same(ticker.json.alerts[0].content.ar.headline, headline);
   assert.match(ticker.headers['content-type'], /^application\/json/);

@@ -10,7 +10,7 @@ const EACH = 15; // phones of either platform
 const service = sharedService({
   config: {
     'dispatcher.credentials_retry_s': 1,
-    'apns.response_timeout_s': 1, // what an answer that never comes costs
+    'apns.response_timeout_s': 4, // what an answer that never comes costs; one that is late is asked for again
     'apns.connect_timeout_s': 2,
     'fcm.connect_timeout_s': 2,
   },

@@ -63,7 +63,7 @@ test('a closed port, refused and too frequent connections', async (t) => {
   const results = [];
   for (let i = 0; i < 4; i++) results.push(await tlsError(sim.address.apns));
   assert.deepEqual(results, [null, null, 'ECONNRESET', 'ECONNRESET']);
-  await sim.faults({ apns: { connect_rate: null, down: { for_ms: 200 } } });
+  await sim.faults({ apns: { connect_rate: null, down: { for_ms: 3000 } } });
   assert.equal(await tlsError(sim.address.apns), 'ECONNREFUSED');
   await until('the port to come back by itself', async () => (await tlsError(sim.address.apns)) === null);
   assert.equal((await sim.stats()).apns.connections_refused, 4);
@@ -343,10 +343,10 @@ test('any answer, with and without retry-after, for a time or a number', async (
     assert.deepEqual([answer.status, answer.json.reason, answer.headers['retry-after']], [503, 'ServiceUnavailable', '30']);
   }
   assert.equal((await session.push()).status, 200);
-  await sim.faults({ apns: { answer: { status: 429, reason: 'SomethingNew', for_ms: 300, retry_after: 60, retry_date: true } } });
+  await sim.faults({ apns: { answer: { status: 429, reason: 'SomethingNew', for_ms: 3000, retry_after: 60, retry_date: true } } });
   const dated = await session.push();
   assert.equal(dated.json.reason, 'SomethingNew');
-  assert.ok(Math.abs(Date.parse(dated.headers['retry-after']) - Date.now() - 60_000) < 5000);
+  assert.ok(Math.abs(Date.parse(dated.headers['retry-after']) - Date.now() - 60_000) < 50_000);
   await until('the fault to end', async () => (await session.push()).status === 200);
   const fcm = await sim.fcm(t);
   const kinds = {

@@ -245,7 +245,7 @@ function dripping(port) {
 test('handshakes that never end are closed and counted; so are those past the limits', async (t) => {
   const strict = await startTls(authority, files, {
     sim: false,
-    config: { 'gateway.handshake_timeout_s': 1, 'newsroom.handshake_timeout_s': 1, 'gateway.handshakes_max': 16, 'gateway.per_ip_max': 6 },
+    config: { 'gateway.handshake_timeout_s': 5, 'newsroom.handshake_timeout_s': 5, 'gateway.handshakes_max': 16, 'gateway.per_ip_max': 6 },
   });
   t.after(() => strict.stop());
   const refused = (reason) => counter(strict, `tocsin_connections_refused_total{reason="${reason}"}`);

@@ -100,7 +100,12 @@ test('kill -9 of the supervisor: its workers and its Redis end too, and a new st
   const reader = closing(t, await WsReader.open(own.gateway, { query: { ...query, position: first.position } }));
   await reader.alert(second.id);
   for (const id of [first.id, second.id]) await own.settled(id);
-  assert.deepEqual((await phone.got()).sort(), [first.id, second.id].sort());
+  const got = await phone.got();
+  assert.deepEqual([...new Set(got)].sort(), [first.id, second.id].sort());
+  // Accepted in the very moment of the kill, and not yet noted: that one push may be repeated, under its collapse id.
+  const times = (id) => got.filter((one) => one === id).length;
+  assert.ok(times(first.id) <= 2, 'once more at most');
+  assert.equal(times(second.id), 1);
 });
 
 test('SIGINT stops it as SIGTERM does', async (t) => {

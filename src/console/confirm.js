@@ -91,8 +91,7 @@ class Confirmation {
     try {
       // A later change of ours gives a later version; what is confirmed is what the server holds.
       if (this.stored) {
-        this.stored = await storeDraft(this.alert, this.stored);
-        this.onStored?.(this.stored);
+        this.stored = await this.store();
       }
       const answer = await preview(this.alert, { signal: this.abort.signal });
       if (turn !== this.turn) return;
@@ -101,6 +100,16 @@ class Confirmation {
     } catch (error) {
       if (error.name !== 'AbortError' && turn === this.turn) this.fail(error);
     }
+  }
+
+  /** Told when it begins and when it is done, even if the dialog was closed meanwhile. */
+  store() {
+    const storing = storeDraft(this.alert, this.stored).then((stored) => {
+      this.onStored?.(stored);
+      return stored;
+    });
+    this.onStoring?.(storing);
+    return storing;
   }
 
   /** `shown` is what the tokens and boxes belong to: a new count takes them back. */
@@ -173,7 +182,12 @@ class Confirmation {
           ? null
           : button(t('try_again'), {
               class: 'button',
-              on: { click: () => (this.answer ? this.send() : this.count()) },
+              on: {
+                click: () => {
+                  replace(this.said); // a second click would overtake the first
+                  this.answer ? this.send() : this.count();
+                },
+              },
             });
       replace(this.said, notice('error', h('p', {}, explain(error)), again));
       this.enable();
@@ -239,8 +253,8 @@ class Confirmation {
 
 /**
  * Asks for confirmation and sends. {alert, onSent(id), onFaults(errors)} and, where it applies: `stored`, the draft
- * that holds it, with onStored(draft) and onStale(); `inherited`, what an update or a retraction takes from its
- * alert, for show; editor(confirmation), an element in which the text can still be changed, with onCounted(answer);
- * `allowDuplicate`, when it was said already that it may go twice.
+ * that holds it, with onStoring(promise), onStored(draft) and onStale(); `inherited`, what an update or a retraction
+ * takes from its alert, for show; editor(confirmation), an element in which the text can still be changed, with
+ * onCounted(answer); `allowDuplicate`, when it was said already that it may go twice.
  */
 export const confirmSend = (options) => new Confirmation(options);

@@ -21,10 +21,16 @@ export function openDialog({ title, className = '', build, onClose = () => {}, c
     result = value;
     dialog.close();
   };
+  // Chromium asks `cancel` only once: a second Escape would close whatever it answered.
+  const guard = (event) => {
+    if (event.key === 'Escape' && !canClose()) event.preventDefault();
+  };
+  addEventListener('keydown', guard, true);
   dialog.addEventListener('cancel', (event) => {
     if (!canClose()) event.preventDefault();
   });
   dialog.addEventListener('close', () => {
+    removeEventListener('keydown', guard, true);
     dialog.remove();
     if (before?.isConnected) before.focus();
     onClose(result);

@@ -165,4 +165,8 @@ export function unsentDraft() {
   return { ...blank, ...work.draft, texts };
 }
 
+/** Whether this very work is what is kept: nobody cleared it, went on with it or signed out meanwhile. */
+export const isKept = (draft) =>
+  session() !== null && JSON.stringify(loadWork(session().key_id)?.draft) === JSON.stringify(draft);
+
 export const keepDraft = (draft) => saveWork(session().key_id, { draft, test: isTest() });

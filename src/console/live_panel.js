@@ -108,7 +108,7 @@ export class LivePanel {
     this.stop.disabled = true;
     try {
       const stats = await persistently(() => post(`/v1/alerts/${this.alert.id}:abort`, {}));
-      this.aborted(stats);
+      await this.aborted(stats);
     } catch (error) {
       this.stop.disabled = false;
       showError(this.said, error);

@@ -36,6 +36,7 @@ class AlertPage {
     this.outlet = outlet;
     this.id = id;
     this.isEnded = false;
+    this.turn = 0;
     this.load();
   }
 
@@ -46,11 +47,13 @@ class AlertPage {
   }
 
   async load() {
+    clearTimeout(this.timer);
+    const turn = ++this.turn; // an answer to an earlier question is older than what is shown
     try {
       const alert = await this.find();
-      if (!this.isEnded) alert.state ? this.showDraft(alert) : this.showAlert(alert);
+      if (!this.isEnded && turn === this.turn) alert.state ? this.showDraft(alert) : this.showAlert(alert);
     } catch (error) {
-      if (!this.isEnded) this.fail(error);
+      if (!this.isEnded && turn === this.turn) this.fail(error);
     }
   }
 
@@ -123,8 +126,9 @@ class AlertPage {
 
   /** Waits for somebody else's approval or the due time, without drawing what did not change. */
   async lookAgain(draft) {
+    const { turn } = this;
     const now = await this.find().catch(() => draft);
-    if (this.isEnded) return;
+    if (this.isEnded || turn !== this.turn) return;
     if (!now.state || now.state !== draft.state || now.version !== draft.version)
       now.state ? this.showDraft(now) : this.showAlert(now);
     else this.timer = setTimeout(() => this.lookAgain(draft), LOOK_MS);

@@ -58,6 +58,7 @@ export function auditView(outlet, alertId) {
   );
 
   async function load() {
+    more.disabled = true; // a second click would bring the same entries again
     const query = new URLSearchParams({
       limit: PAGE,
       ...(before === null ? {} : { before }),
@@ -72,6 +73,7 @@ export function auditView(outlet, alertId) {
     } catch (error) {
       if (!isEnded) showError(said, error);
     }
+    more.disabled = false;
   }
 
   async function check() {

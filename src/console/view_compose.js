@@ -15,6 +15,7 @@ import {
   emptyDraft,
   faultsOf,
   isEmpty,
+  isKept,
   keepDraft,
   unsentDraft,
   wantedEditions,
@@ -208,8 +209,16 @@ class Composer {
     if (!this.fields.focusFirst()) this.said.scrollIntoView({ block: 'center' });
   }
 
-  review() {
-    if (!may('publish')) return;
+  /** What is being saved is saved first: sent is that draft, and not another alert beside it. */
+  async review() {
+    if (!may('publish') || this.isReviewing) return;
+    this.isReviewing = true;
+    await this.settled();
+    this.isReviewing = false;
+    if (!this.isEnded && !document.querySelector('dialog[open]')) this.openReview();
+  }
+
+  openReview() {
     const faults = faultsOf(this.draft);
     if (faults.length > 0) {
       this.refuse([]);
@@ -218,12 +227,10 @@ class Composer {
     confirmSend({
       alert: alertOf(this.draft),
       stored: this.draft.stored,
-      onStored: (stored) => {
-        this.draft.stored = stored;
-        keepDraft(this.draft);
-      },
+      onStoring: (storing) => (this.storing = storing),
+      onStored: (stored) => this.learn(stored),
       onFaults: (errors) => this.refuse(errors),
-      onStale: this.draft.stored ? () => this.resolve() : undefined,
+      onStale: this.draft.stored ? () => (this.storing = this.resolve()) : undefined,
       onSent: (id) => this.sent(id),
     });
   }
@@ -233,33 +240,47 @@ class Composer {
     go(`alert/${id}`);
   }
 
+  end() {
+    this.isEnded = true;
+    this.watch.stop();
+  }
+
+  /** The server's draft is another now. What was cleared or begun since the view was left stays as it is. */
+  learn(stored) {
+    const mayKeep = !this.isEnded || isKept(this.draft);
+    this.draft.stored = stored;
+    if (mayKeep) keepDraft(this.draft);
+  }
+
+  /** When nothing that changes the server's draft is under way. How it went is told where it was begun. */
+  settled() {
+    return Promise.allSettled([this.saving, this.storing]);
+  }
+
   /** One save at a time: what is asked for meanwhile is saved after it, with what it learned of the draft. */
-  async save() {
-    if (this.isSaving) {
-      this.savesAgain = true;
-      return;
-    }
-    this.isSaving = true;
-    try {
-      do {
-        this.savesAgain = false;
-        await this.saveOnce();
-      } while (this.savesAgain);
-    } finally {
-      this.isSaving = false;
+  save() {
+    this.savesAgain = true;
+    this.saving ??= this.saveAll().finally(() => (this.saving = null));
+    return this.saving;
+  }
+
+  async saveAll() {
+    while (this.savesAgain) {
+      this.savesAgain = false;
+      await this.saveOnce();
     }
   }
 
   async saveOnce() {
+    await Promise.allSettled([this.storing]);
     try {
       const alert = alertOf(this.draft);
       const { stored } = this.draft;
       const answer = stored
         ? await put(`/v1/drafts/${stored.id}`, alert, { headers: { 'if-match': `"${stored.version}"` } })
         : await post('/v1/drafts', alert);
-      this.draft.stored = { id: answer.id, version: answer.version };
-      keepDraft(this.draft);
-      this.refresh();
+      this.learn({ id: answer.id, version: answer.version });
+      if (!this.isEnded) this.refresh();
       toast(t('saved'));
     } catch (error) {
       if (this.draft.stored && isElsewhere(error)) await this.resolve();
@@ -271,6 +292,7 @@ class Composer {
   /** Somebody else saved or ended it meanwhile: theirs, or ours as another draft. Neither is lost. */
   async resolve() {
     const theirs = await get(`/v1/drafts/${this.draft.stored.id}`).catch(() => null);
+    if (this.isEnded) return; // asked when it is saved the next time
     if (!theirs || ENDED.includes(theirs.state)) {
       this.keepAsNew();
       return;
@@ -292,8 +314,8 @@ class Composer {
   }
 
   keepAsNew() {
-    this.draft.stored = null;
-    this.changed();
+    this.learn(null);
+    if (!this.isEnded) this.changed();
     toast(t('stale_kept'));
   }
 
@@ -316,7 +338,7 @@ export function composeView(outlet) {
     onMode(() => composer.changed()),
   ];
   return () => {
-    composer.watch.stop();
+    composer.end();
     for (const off of offs) off();
   };
 }

@@ -70,6 +70,7 @@ function platformRow(platform, paused, whole, turn) {
 export function healthView(outlet) {
   let timer = null;
   let isEnded = false;
+  let asked = 0;
   let drawn = '';
   const said = h('div', {});
   const place = h('div', { class: 'health' });
@@ -150,16 +151,18 @@ export function healthView(outlet) {
 
   async function load() {
     clearTimeout(timer);
+    const mine = ++asked;
+    const isOld = () => isEnded || mine !== asked; // asked again meanwhile: that answer is newer
     try {
       const [ready, push] = await Promise.all([readiness(), get('/v1/push')]);
-      if (!isEnded) {
+      if (!isOld()) {
         replace(said);
         draw(ready, push);
       }
     } catch (error) {
-      if (!isEnded) showError(said, error);
+      if (!isOld()) showError(said, error);
     }
-    if (!isEnded) timer = setTimeout(load, LOOK_MS);
+    if (!isOld()) timer = setTimeout(load, LOOK_MS);
   }
 
   replace(

@@ -122,8 +122,10 @@ class History {
     this.off();
   }
 
-  async page() {
+  /** One page more, unless something else was asked for meanwhile: its answer is of another list. */
+  async page(turn) {
     const answer = await get(`/v1/alerts?limit=${PAGE}${this.next ? `&before=${encodeURIComponent(this.next)}` : ''}`);
+    if (turn !== this.turn) return;
     // Newest first: a later revision was seen before the earlier one and stays.
     for (const alert of answer.alerts) {
       if (!this.alerts.has(alert.id)) this.alerts.set(alert.id, { ...alert, text: haystack(alert) });
@@ -159,11 +161,11 @@ class History {
   async search() {
     const turn = ++this.turn;
     try {
-      if (this.next === undefined) await this.page();
+      if (this.next === undefined) await this.page(turn);
       if (turn !== this.turn) return;
       let count = this.draw();
       for (let i = 0; i < SEARCH_PAGES && this.input.value.trim() && count < PAGE && this.next; i++) {
-        await this.page();
+        await this.page(turn);
         if (turn !== this.turn) return;
         count = this.draw();
       }
@@ -175,10 +177,10 @@ class History {
   async older() {
     const turn = ++this.turn;
     try {
-      await this.page();
+      await this.page(turn);
       if (turn === this.turn) this.draw();
     } catch (error) {
-      showError(this.said, error);
+      if (turn === this.turn) showError(this.said, error);
     }
   }
 

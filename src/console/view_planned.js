@@ -56,6 +56,7 @@ function item(draft, reload) {
 export function plannedView(outlet) {
   let timer = null;
   let isEnded = false;
+  let turn = 0;
   let drawn = '';
   const place = h('div', {});
   const said = h('div', {});
@@ -90,19 +91,21 @@ export function plannedView(outlet) {
 
   async function load() {
     clearTimeout(timer);
+    const mine = ++turn;
+    const isOld = () => isEnded || mine !== turn; // asked again meanwhile: that answer is newer
     try {
       const [open, failed, expired] = await Promise.all(
         ['open', 'failed', 'expired'].map((s) => get(`/v1/drafts?state=${s}&limit=50`)),
       );
       const seen = new Map([...open.drafts, ...failed.drafts, ...expired.drafts].map((d) => [d.id, d]));
-      if (!isEnded) {
+      if (!isOld()) {
         replace(said);
         draw([...seen.values()]);
       }
     } catch (error) {
-      if (!isEnded) showError(said, error);
+      if (!isOld()) showError(said, error);
     }
-    if (!isEnded) timer = setTimeout(load, LOOK_MS);
+    if (!isOld()) timer = setTimeout(load, LOOK_MS);
   }
 
   load();

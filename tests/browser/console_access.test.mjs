@@ -1,6 +1,6 @@
 // Who gets in, what survives a lost session, and that everybody can use every view: by keyboard, with a
 // screen reader, on a phone, in Arabic, in the dark.
-import { assertAccessible, compose, consoleSuite, counted, dialogOf, headlineOf, importPhones, review, shot, TEXTS } from './lib/console.mjs';
+import { assertAccessible, compose, consoleSuite, counted, dialogOf, escape, headlineOf, importPhones, review, shot, TEXTS } from './lib/console.mjs';
 import { alertBody } from '../service/lib/service.mjs';
 import { http } from '../service/lib/http.mjs';
 import { assert, test } from '../service/lib/suite.mjs';
@@ -85,7 +85,7 @@ test('by keyboard alone: letters, the list of them, the switch to TEST, review',
   await page.locator('main').focus();
   await page.keyboard.press('?');
   await dialogOf(page).getByText('Keyboard shortcuts').waitFor();
-  await page.keyboard.press('Escape');
+  await escape(page);
   await page.locator('main').focus();
   await page.keyboard.press('h');
   await page.waitForURL(/#\/history/);
@@ -103,7 +103,7 @@ test('by keyboard alone: letters, the list of them, the switch to TEST, review',
   await headlineOf(page, 'en').focus();
   await page.keyboard.press('Control+Enter');
   await dialogOf(page).locator('.confirm-count').waitFor();
-  await page.keyboard.press('Escape');
+  await escape(page);
   await until('the focus to be back', () => page.evaluate(() => document.activeElement.matches('.headline-input')));
 });
 
@@ -139,12 +139,12 @@ test('axe finds nothing in any view: English, light', async (t) => {
   await to(all, 'compose');
   await review(all);
   await assertAccessible(all, 'confirm');
-  await all.keyboard.press('Escape');
+  await escape(all);
   await all.locator('main').focus();
   await all.keyboard.press('?');
   await dialogOf(all).waitFor();
   await assertAccessible(all, 'shortcuts');
-  await all.keyboard.press('Escape');
+  await escape(all);
   await to(all, 'history');
   await all.locator('.item h2 a').first().click();
   await all.locator('.live[data-state=done]').waitFor();

@@ -120,10 +120,11 @@ test('two people at one draft: neither text is lost', async (t) => {
   await headlineOf(one, 'en').fill('Draft of one, longer');
   await one.keyboard.press('Control+s');
   await dialogOf(one).getByText('Rosa changed it').waitFor();
+  const kept = one.waitForResponse((answer) => answer.request().method() === 'POST' && answer.url().endsWith('/v1/drafts'));
   await one.keyboard.press('Escape');
   assert.equal(await headlineOf(one, 'en').inputValue(), 'Draft of one, longer');
   await one.keyboard.press('Control+s');
-  await one.getByText('Draft, version 1').waitFor();
+  assert.equal((await kept).status(), 201);
   await to(one, 'planned');
   for (const text of ['Draft of one, longer', 'Draft of two']) await one.getByText(text, { exact: true }).waitFor();
 });
@@ -139,7 +140,7 @@ test('a draft that somebody else discards goes on as a new one', async (t) => {
   await two.locator('.item', { hasText: 'Discarded by another' }).waitFor({ state: 'detached' });
   await headlineOf(one, 'en').fill('Discarded by another, and kept');
   await one.keyboard.press('Control+s');
-  await one.getByText('kept as a new draft').first().waitFor();
+  await one.locator('.kept').getByText('Kept in this browser').waitFor();
   await one.keyboard.press('Control+s');
   await one.getByText('Draft, version 1').waitFor();
   await two.locator('.item', { hasText: 'Discarded by another, and kept' }).waitFor();

@@ -1,6 +1,6 @@
 // Watching, stopping, correcting and retracting at the console; its figures are those of the API.
 import {
-  alertsOf, assertFiguresAgree, compose, confirmButton, consoleSuite, dialogOf, idShown, importPhones, liveState, review, shot, TEXTS,
+  alertsOf, assertFiguresAgree, compose, confirmButton, consoleSuite, dialogOf, escape, idShown, importPhones, liveState, review, shot, TEXTS,
 } from './lib/console.mjs';
 import { WsReader } from '../service/lib/readers.mjs';
 import { assert, closing, test } from '../service/lib/suite.mjs';
@@ -59,7 +59,7 @@ test('correct and retract from the history, two clicks each; readers see both', 
   const row = page.locator(`.item[data-id="${id}"]`);
   await row.getByRole('button', { name: 'Correct' }).click();
   await dialogOf(page).locator('textarea').first().fill('Vaccine approved for children');
-  await page.keyboard.press('Escape'); // by mistake
+  await escape(page); // by mistake
   await row.getByRole('button', { name: 'Correct' }).click();
   assert.equal(await dialogOf(page).locator('textarea').first().inputValue(), 'Vaccine approved for children');
   await dialogOf(page).getByRole('heading', { name: 'to 20 phones' }).waitFor(); // those who got the original

@@ -95,6 +95,12 @@ export const counted = (page) => page.locator('.audience-box[data-state=known]')
 export const dialogOf = (page) => page.locator('dialog[open]');
 export const confirmButton = (page) => page.locator('dialog[open] .dialog-foot button').last();
 
+/** Closes the dialog, and waits until it gave the focus back: it does so a moment after it is gone. */
+export async function escape(page) {
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'detached' });
+}
+
 /** Opens the confirm dialog and waits until it has counted. */
 export async function review(page) {
   await page.locator('.send').click();

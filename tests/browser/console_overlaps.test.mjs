@@ -1,0 +1,140 @@
+// What an editor does before the answer to the last thing has come: saving twice, sending while it is saved,
+// closing, clearing and leaving. Each answer is held back here until the next thing was done.
+import { alertsOf, compose, confirmButton, consoleSuite, dialogOf, escape, headlineOf, idShown, review, TEXTS } from './lib/console.mjs';
+import { assert, test } from '../service/lib/suite.mjs';
+import { until } from '../service/lib/wait.mjs';
+
+const { service, openAs, editor } = consoleSuite({ config: { 'newsroom.hold_s': 300 } });
+const textsOf = (word) => Object.fromEntries(Object.entries(TEXTS).map(([edition, text]) => [edition, `${text} ${word}`]));
+
+// Answers to `method` at `path` are held, though the service has done what was asked, until release() is called.
+async function holding(page, method, path) {
+  const held = { count: 0 };
+  const released = new Promise((resolve) => (held.release = resolve));
+  await page.route(path, async (route) => {
+    if (route.request().method() !== method) return route.fallback();
+    const response = await route.fetch();
+    held.count++;
+    await released;
+    return route.fulfill({ response });
+  });
+  held.arrived = () => until('the service to have it', () => held.count > 0);
+  return held;
+}
+
+// What screen readers are told stays, unlike the line at the foot of the window.
+const isSaved = (page) => page.locator('#polite', { hasText: 'Draft saved.' }).waitFor({ state: 'attached' });
+
+const DRAFTS = /\/v1\/drafts$/;
+const ONE_DRAFT = /\/v1\/drafts\/[^/:]+$/;
+
+// Drafts that are not sent, by the start of their English headline.
+async function draftsOf(start) {
+  const { drafts } = (await service().get('/v1/drafts?state=open&limit=50')).json;
+  return drafts.filter(({ alert }) => alert.content?.en?.headline?.startsWith(start));
+}
+
+test('Ctrl+S twice at once makes one draft, with what was written in between', async (t) => {
+  const page = await openAs(t, editor());
+  const held = await holding(page, 'POST', DRAFTS);
+  await compose(page, { texts: { en: 'Saved twice' }, regions: ['europe'] });
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  await headlineOf(page, 'en').fill('Saved twice, and longer');
+  await page.keyboard.press('Control+s');
+  await page.keyboard.press('Control+s');
+  held.release();
+  await page.getByText('Draft, version 2').waitFor();
+  assert.deepEqual((await draftsOf('Saved twice')).map(({ alert, version }) => [alert.content.en.headline, version]),
+    [['Saved twice, and longer', 2]]);
+  assert.equal(held.count, 1);
+});
+
+test('sending while it is being saved sends that draft, and leaves none beside the alert', async (t) => {
+  const page = await openAs(t, editor());
+  const held = await holding(page, 'POST', DRAFTS);
+  const texts = textsOf('saved and sent');
+  await compose(page, { texts, regions: ['africa'], sections: ['sports'], urgency: 'normal' });
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  const [draft] = await draftsOf(texts.en);
+  await page.keyboard.press('Control+Enter');
+  await page.keyboard.press('Control+Enter');
+  held.release();
+  await dialogOf(page).locator('.confirm-count').waitFor();
+  assert.equal(await dialogOf(page).count(), 1);
+  await confirmButton(page).click();
+  assert.equal(await idShown(page), draft.id);
+  assert.deepEqual((await draftsOf(texts.en)).map(({ id, state }) => [id, state]), [[draft.id, 'held']]);
+  await page.goto(`${service().newsroom}/#/compose`);
+  await page.locator('.compose').waitFor();
+  assert.equal(await headlineOf(page, 'en').inputValue(), '', 'what was sent does not come back');
+});
+
+test('closing the confirmation while it stores the draft, then saving, is no conflict with oneself', async (t) => {
+  const page = await openAs(t, editor());
+  const texts = textsOf('closed');
+  await compose(page, { texts, regions: ['africa'], sections: ['sports'], urgency: 'normal' });
+  await page.keyboard.press('Control+s');
+  await page.getByText('Draft, version 1').waitFor();
+  const held = await holding(page, 'PUT', ONE_DRAFT);
+  await headlineOf(page, 'en').fill(`${texts.en}, longer`);
+  await page.keyboard.press('Control+Enter');
+  await held.arrived();
+  await escape(page);
+  await headlineOf(page, 'en').fill(`${texts.en}, longer still`);
+  await page.keyboard.press('Control+s');
+  held.release();
+  await page.getByText('Draft, version 3').waitFor();
+  assert.equal(await dialogOf(page).count(), 0);
+  assert.deepEqual((await draftsOf(texts.en)).map(({ alert }) => alert.content.en.headline), [`${texts.en}, longer still`]);
+});
+
+test('Escape, however often, does not close what is being sent; its page follows', async (t) => {
+  const page = await openAs(t, editor());
+  const held = await holding(page, 'POST', /\/v1\/alerts$/);
+  const texts = textsOf('on its way');
+  await compose(page, { texts, regions: ['africa'], sections: ['health'], urgency: 'normal' });
+  await review(page);
+  await confirmButton(page).click();
+  await held.arrived();
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Escape');
+  assert.equal(await dialogOf(page).count(), 1);
+  held.release();
+  await idShown(page);
+  await page.getByText('You can still take it back.').waitFor();
+  assert.equal((await draftsOf(texts.en)).length, 1);
+  assert.equal((await alertsOf(service())).filter((a) => a.content.en.headline === texts.en).length, 0);
+});
+
+test('what was cleared while it was being saved does not come back', async (t) => {
+  const page = await openAs(t, editor());
+  const held = await holding(page, 'POST', DRAFTS);
+  await compose(page, { texts: { en: 'Saved and cleared' }, regions: ['europe'] });
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  await page.getByRole('button', { name: 'Start over' }).click();
+  await dialogOf(page).getByRole('button', { name: 'Start over' }).click();
+  await until('an empty composer', async () => (await headlineOf(page, 'en').inputValue()) === '');
+  held.release();
+  await isSaved(page);
+  await page.reload();
+  await page.locator('.compose').waitFor();
+  assert.equal(await headlineOf(page, 'en').inputValue(), '');
+  assert.equal((await draftsOf('Saved and cleared')).length, 1, 'it is among the drafts all the same');
+});
+
+test('a view left while it is being saved: the work that is kept knows its draft', async (t) => {
+  const page = await openAs(t, editor());
+  const held = await holding(page, 'POST', DRAFTS);
+  await compose(page, { texts: { en: 'Saved and left' }, regions: ['europe'] });
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  await page.goto(`${service().newsroom}/#/history`);
+  await page.locator('#search').waitFor();
+  held.release();
+  await isSaved(page);
+  await page.goto(`${service().newsroom}/#/compose`);
+  await page.getByText('Draft, version 1').waitFor();
+  assert.equal((await draftsOf('Saved and left')).length, 1);
+});

@@ -26,7 +26,7 @@ packages_of() {
             libunistring-dev libcmocka-dev
         ;;
     demo) echo curl jq ;;
-    bench) echo curl procps redis-tools nghttp2-client nginx-light libnginx-mod-nchan ;;
+    bench) echo chromium curl procps redis-tools nghttp2-client nginx-light libnginx-mod-nchan ;;
     test)
         echo clang-14 clang-format-14 git procps openssl chromium fonts-dejavu-core nginx-light \
             haproxy

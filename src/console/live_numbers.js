@@ -17,11 +17,11 @@ const OUTCOMES = [
   'unknown',
 ];
 
-const figure = (name, value, more) =>
+const figure = (key, value, more) =>
   h(
     'div',
-    { class: 'figure-box' },
-    h('span', { class: 'figure-name' }, name),
+    { class: 'figure-box', data: { figure: key } },
+    h('span', { class: 'figure-name' }, t(key)),
     h('span', { class: 'figure-value' }, value),
     more ? h('span', { class: 'figure-more' }, more) : null,
   );
@@ -31,15 +31,15 @@ function latencyFigures({ latency, accepted }) {
   return h(
     'div',
     { class: 'figures' },
-    figure(t('half_within'), duration(latency.p50_ms)),
-    figure(t('p90_within'), duration(latency.p90_ms)),
-    figure(t('p99_within'), duration(latency.p99_ms)),
-    figure(t('within_30'), percent(latency.within_30_s, accepted), number(latency.within_30_s)),
+    figure('half_within', duration(latency.p50_ms)),
+    figure('p90_within', duration(latency.p90_ms)),
+    figure('p99_within', duration(latency.p99_ms)),
+    figure('within_30', percent(latency.within_30_s, accepted), number(latency.within_30_s)),
   );
 }
 
-function table(caption, groups, nameOf, receipts) {
-  const rows = Object.entries(groups ?? {}).filter(([, c]) => c.targeted > 0);
+function table(group, caption, stats, nameOf, receipts) {
+  const rows = Object.entries(stats[group] ?? {}).filter(([, c]) => c.targeted > 0);
   if (rows.length === 0) return null;
   const columns = OUTCOMES.filter((o) => o === 'accepted' || o === 'to_go' || rows.some(([, c]) => c[o] > 0)).filter(
     (o) => rows.some(([, c]) => c[o] !== undefined),
@@ -49,7 +49,7 @@ function table(caption, groups, nameOf, receipts) {
   const seen = receipts ? ['received', 'opened'].filter((r) => Object.values(receipts).some((p) => p[r] > 0)) : [];
   return h(
     'div',
-    { class: 'table-scroll', tabindex: '0', role: 'group', 'aria-label': caption },
+    { class: 'table-scroll', data: { group }, tabindex: '0', role: 'group', 'aria-label': caption },
     h(
       'table',
       { class: 'numbers' },
@@ -74,7 +74,7 @@ function table(caption, groups, nameOf, receipts) {
             'tr',
             { data: { row: id } },
             h('th', { scope: 'row' }, nameOf(id)),
-            h('td', {}, number(c.targeted)),
+            h('td', { data: { outcome: 'targeted' } }, number(c.targeted)),
             columns.map((o) => h('td', { data: { outcome: o } }, number(c[o] ?? 0))),
             seen.map((r) => h('td', {}, number(receipts[id]?.[r] ?? 0))),
           ),
@@ -124,29 +124,25 @@ export class LiveNumbers {
       h(
         'div',
         { class: 'figures' },
-        figure(t('outcome_to_go'), number(total.to_go)),
-        total.aborted > 0 ? figure(t('outcome_aborted'), number(total.aborted)) : null,
+        figure('outcome_to_go', number(total.to_go)),
+        total.aborted > 0 ? figure('outcome_aborted', number(total.aborted)) : null,
         figure(
-          t('not_reached'),
+          'not_reached',
           number(total.failed + total.token_dead + total.expired + total.suppressed + total.payload_rejected),
         ),
-        total.unknown > 0 ? figure(t('outcome_unknown'), number(total.unknown)) : null,
+        total.unknown > 0 ? figure('outcome_unknown', number(total.unknown)) : null,
         received === undefined
           ? null
-          : figure(
-              t('receipt_received'),
-              number(received),
-              t('receipts_opened', { count: stats.receipts.opened ?? 0 }),
-            ),
-        readers === undefined ? null : figure(t('readers_now'), number(readers), t('readers_now_hint')),
+          : figure('receipt_received', number(received), t('receipts_opened', { count: stats.receipts.opened ?? 0 })),
+        readers === undefined ? null : figure('readers_now', number(readers), t('readers_now_hint')),
       ),
       latencyFigures(total),
     );
     replace(
       this.tables,
-      table(t('by_platform'), stats.platforms, (id) => t(`platform_${id}`), stats.receipts?.platforms),
-      table(t('by_edition'), stats.editions, (id) => label(find('editions', id))),
-      table(t('by_region'), stats.regions, (id) => label(find('regions', id))),
+      table('platforms', t('by_platform'), stats, (id) => t(`platform_${id}`), stats.receipts?.platforms),
+      table('editions', t('by_edition'), stats, (id) => label(find('editions', id))),
+      table('regions', t('by_region'), stats, (id) => label(find('regions', id))),
     );
   }
 }

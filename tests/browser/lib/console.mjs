@@ -8,6 +8,9 @@ import { Phone } from '../../service/lib/service.mjs';
 import { assert, sharedService } from '../../service/lib/suite.mjs';
 import { DEADLINE_MS, until } from '../../service/lib/wait.mjs';
 import { launchChromium } from './chromium.mjs';
+import { figuresOf, liveState, signIn } from './pages.mjs';
+
+export { liveState };
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -48,13 +51,6 @@ export function consoleSuite(options = {}) {
     });
     await page.goto(service().newsroom);
     await page.locator('#key').waitFor();
-    return page;
-  }
-
-  async function signIn(page, key) {
-    await page.locator('#key').fill(key);
-    await page.keyboard.press('Enter');
-    await page.locator('.frame').waitFor();
     return page;
   }
 
@@ -113,9 +109,6 @@ export async function idShown(page) {
   return page.url().split('#/alert/')[1];
 }
 
-/** The state of its delivery as the console shows it. */
-export const liveState = (page, state) => page.locator(`.live[data-state=${state}]`).waitFor();
-
 /** Every alert the newsroom has. */
 export async function alertsOf(service) {
   return (await service.get('/v1/alerts?limit=100')).json.alerts;
@@ -133,19 +126,11 @@ export async function assertAccessible(page, what) {
   assert.deepEqual(found, [], what);
 }
 
-/** The figures on the page of an alert, by platform and outcome. */
-export async function figuresOf(page) {
-  const digits = (text) => Number(text.replace(/\D/g, ''));
-  const rows = await page.locator('.tables .table-scroll').first().locator('tbody tr').evaluateAll((list) =>
-    list.map((row) => [row.dataset.row, [...row.querySelectorAll('[data-outcome]')].map((cell) => [cell.dataset.outcome, cell.textContent])]));
-  return Object.fromEntries(rows.map(([platform, cells]) => [platform, Object.fromEntries(cells.map(([name, text]) => [name, digits(text)]))]));
-}
-
 /** Waits until the console's figures are those of the API. */
 export function assertFiguresAgree(page, service, id) {
   return until('console and API to agree', async () => {
     const stats = (await service.get(`/v1/alerts/${id}/stats`)).json;
-    const shown = await figuresOf(page);
+    const shown = await figuresOf(page, 'platforms');
     for (const [platform, outcomes] of Object.entries(shown)) {
       for (const [name, value] of Object.entries(outcomes)) assert.equal(value, stats.platforms[platform][name], `${platform} ${name}`);
     }

@@ -107,33 +107,26 @@ export class LivePanel {
   async abort() {
     this.stop.disabled = true;
     try {
-      const stats = await persistently(() => post(`/v1/alerts/${this.alert.id}:abort`, {}));
-      await this.aborted(stats);
+      await this.aborted(await persistently(() => post(`/v1/alerts/${this.alert.id}:abort`, {})));
     } catch (error) {
       this.stop.disabled = false;
       showError(this.said, error);
     }
   }
 
+  /** Says what became of the stop; numbers only once they are final. */
   async aborted(stats) {
-    const say = ({ state, total }) =>
-      replace(
-        this.said,
-        notice(
-          state === 'done' ? 'info' : 'warning',
-          state === 'done'
-            ? t('stop_too_late')
-            : t('stopped', {
-                accepted: number(total.accepted),
-                aborted: number(total.aborted),
-                unknown: number(total.unknown),
-              }),
-        ),
-      );
+    const words = ({ state, total }) => {
+      if (state === 'done') return notice('info', t('stop_too_late'));
+      if (state === 'aborting') return notice('warning', t('stats_aborting'));
+      const [accepted, aborted, unknown] = [total.accepted, total.aborted, total.unknown].map(number);
+      return notice('warning', t('stopped', { accepted, aborted, unknown }));
+    };
+    const say = (now) => replace(this.said, words(now));
     say(stats);
     while (stats.state === 'aborting' && this.root.isConnected) {
       await new Promise((resolve) => setTimeout(resolve, 250));
-      stats = await get(`/v1/alerts/${this.alert.id}/stats`);
+      stats = await persistently(() => get(`/v1/alerts/${this.alert.id}/stats`));
       say(stats);
     }
   }

@@ -2,6 +2,7 @@
 import {
   alertsOf, assertFiguresAgree, compose, confirmButton, consoleSuite, dialogOf, escape, idShown, importPhones, liveState, review, shot, TEXTS,
 } from './lib/console.mjs';
+import { digits } from './lib/pages.mjs';
 import { WsReader } from '../service/lib/readers.mjs';
 import { assert, closing, test } from '../service/lib/suite.mjs';
 import { until } from '../service/lib/wait.mjs';
@@ -29,14 +30,20 @@ test('a send stopped in the middle: the numbers on the page, of the API and of t
   await liveState(page, 'sending');
   await until('some to be handed over', async () => Number(await page.locator('.big-number').getAttribute('data-value')) > 0);
   await shot(page, 'live-sending', { fullPage: true });
+  const lost = [];
+  await page.route('**/stats', (route) => (lost.push(route.request().url()) === 1 ? route.abort() : route.continue()));
   const pressed = Date.now();
   await page.getByRole('button', { name: 'Stop sending' }).click();
-  await page.getByText('Stopped.', { exact: false }).first().waitFor();
+  const words = page.locator('.live .notice').getByText('Stopped.', { exact: false });
+  await words.waitFor();
+  const said = (await words.textContent()).match(/\d[\d,]*/g).map(digits);
   t.diagnostic(`stopped after ${Date.now() - pressed} ms`);
   await liveState(page, 'aborted');
   const stats = await assertFiguresAgree(page, service(), id);
   assert.equal(stats.state, 'aborted');
   assert.ok(stats.total.aborted > 0, JSON.stringify(stats.total));
+  // The words beside the button had the final numbers, although an answer on the way there was lost.
+  assert.deepEqual(said, [stats.total.accepted, stats.total.aborted, stats.total.unknown]);
   assert.equal(stats.total.accepted + stats.total.aborted + stats.total.unknown, MANY);
   const handed = (await service().sim.ledger({ alert: id })).filter((push) => push.alert_id === id).length;
   assert.equal(handed, stats.total.accepted);

@@ -27,7 +27,8 @@ struct http_reply {
 
 /* Makes the call; 429, 503 and connections that fail are tried again HTTP_CALL_TRIES times in all,
  * after Retry-After (up to half a minute) or doubling waits, when the call can be repeated (a GET,
- * or said to be idempotent, or with an Idempotency-Key); not those that fail for want of trust.
+ * or said to be idempotent, or with an Idempotency-Key); not those that fail for want of trust, nor
+ * a key that is stopped (breaker_open).
  * `key` and `idempotency_key` must be visible ASCII. ERR_UNAVAILABLE when there was no answer; then
  * `error` says why. http_reply_finish in any case.
  */

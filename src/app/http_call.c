@@ -67,9 +67,30 @@ static long attempt(CURL *curl, const struct http_call *call, struct http_reply 
     return retry_after_s < LONGEST_WAIT_MS / 1000 ? (long)retry_after_s * 1000 : LONGEST_WAIT_MS;
 }
 
+/* The key is stopped until an admin has looked at it; no wait ends that. */
+static bool is_stopped(const struct http_reply *reply) {
+    struct problem *ignored = problem_create();
+    struct cJSON *root = NULL;
+    bool stopped = false;
+    if (reply->status == 429 && json_parse(buf_str(&reply->body), "", &root, ignored) == ERR_OK) {
+        const struct json_reader r = {.object = root, .pointer = "", .problems = ignored};
+        const struct cJSON *errors = json_member(&r, "errors");
+        for (const struct cJSON *it = json_next(errors, NULL); it; it = json_next(errors, it)) {
+            const struct json_reader fault = {.object = it, .pointer = "", .problems = ignored};
+            struct str code = STR("");
+            (void)json_read_string(&fault, "code", &code);
+            stopped = stopped || str_eq(code, STR("breaker_open"));
+        }
+    }
+    json_destroy(root);
+    problem_destroy(ignored);
+    return stopped;
+}
+
 static bool is_repeatable(const struct http_call *call, const struct http_reply *reply) {
     return (!call->body.p || call->is_idempotent || call->idempotency_key) &&
-           (reply->status == 0 || reply->status == 429 || reply->status == 503);
+           (reply->status == 0 || reply->status == 429 || reply->status == 503) &&
+           !is_stopped(reply);
 }
 
 void http_call_setup(void *curl, const char *ca_file) {

@@ -142,6 +142,10 @@ test('a key that runs away is stopped until an admin resets it; its cancels and 
   assert.equal(await own.metric('tocsin_breakers_tripped_total'), 1);
   assert.equal(await own.metric('tocsin_breakers_refused_total'), 7);
   await own.waitLog('breaker_tripped', { key_id: keyId });
+  const typed = await own.tocsin(['publish', '--urgency', 'low', '--regions', 'mena', '--fallback', 'en', '--headline', 'en=Typed']);
+  assert.equal(typed.code, 1);
+  assert.match(typed.stderr, /429.*an admin resets its breaker \(tocsin key reset\)/);
+  assert.equal(await own.metric('tocsin_breakers_refused_total'), 8, 'the command line asks once, not again and again');
   const { id } = good[0].json;
   const update = { msg_type: 'update', references: [id], content: { en: { headline: 'Again' } } };
   assert.equal((await own.post(update)).status, 429, 'updates sound on phones, too');

@@ -1,5 +1,9 @@
 // What is due goes out once, whoever looks for it and whatever dies meanwhile.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Desk, inMs, logged } from './lib/drafts.mjs';
+import { Redis } from './lib/redis.mjs';
 import { alertBody } from './lib/service.mjs';
 import { assert, closing, ownService, sharedService, test } from './lib/suite.mjs';
 import { WsReader } from './lib/readers.mjs';
@@ -46,6 +50,21 @@ test('three workers look for 120 drafts due at one moment: each is sent once', a
   await reader.alert(fence.id);
   assert.deepEqual(reader.ids.toSorted(), [...drafts.map((d) => d.id), fence.id].toSorted());
   for (const draft of drafts) assert.ok((await desk().get(draft.id)).sent_at >= draft.due_at, 'not before its time');
+});
+
+test('two newsrooms of their own meet only in one Redis: each of 20 due drafts is sent once', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'tocsin-two-'));
+  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  const redis = await Redis.start(join(dir, 'redis'));
+  t.after(() => redis.stop());
+  const options = { sim: false, roles: 'newsroom', config: { 'redis.url': `redis://127.0.0.1:${redis.port}` } };
+  const desks = [await ownService(t, options), await ownService(t, options)];
+  const drafts = await due(desks[0], 20, inMs(AHEAD_MS));
+  await eachOnce(desks[1], drafts);
+  // A worker counts what it sent a moment after everybody can see it.
+  const sum = async () => (await dueCount(desks[0], 'sent')) + (await dueCount(desks[1], 'sent'));
+  await until('the two to have counted them', async () => (await sum()) >= 20);
+  assert.equal(await sum(), 20);
 });
 
 test('kill -9 of the newsroom workers around the due time', async () => {

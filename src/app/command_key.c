@@ -266,6 +266,35 @@ static int run_list(struct options *o, const struct taxonomy *t) {
     return outcome.err ? APP_FAILED : APP_OK;
 }
 
+/* ---- what is done to one key ---- */
+
+/* The key that is meant and the store it is in, for `verb`; APP_OK, or the exit status after saying
+ * what is wrong. */
+static int open_for_key(struct cli_store *c, struct options *o, const char *verb,
+                        const char **out_id) {
+    const char *id = options_next(o);
+    if (!id) {
+        (void)fprintf(stderr, "tocsin key %s: which? Give the ID that \"tocsin key list\" shows\n",
+                      verb);
+        return APP_USAGE;
+    }
+    if (!options_done(o)) {
+        return APP_USAGE;
+    }
+    *out_id = id;
+    return cli_store_open(c, o->cfg) ? APP_FAILED : APP_OK;
+}
+
+/* Says why it was not `done` ("revoked") when it was not. */
+static int report(enum err err, const char *id, const char *done) {
+    if (err == ERR_NOT_FOUND) {
+        (void)fprintf(stderr, "tocsin key: no key \"%s\"\n", id);
+    } else if (err) {
+        (void)fprintf(stderr, "tocsin key: not %s (%s)\n", done, err_name(err));
+    }
+    return err ? APP_FAILED : APP_OK;
+}
+
 /* ---- revoke ---- */
 
 static enum err revoke_key(struct cli_store *c, const struct taxonomy *t, const char *id) {
@@ -281,28 +310,17 @@ static enum err revoke_key(struct cli_store *c, const struct taxonomy *t, const 
 
 static int run_revoke(struct options *o, const struct taxonomy *t) {
     struct cli_store c;
-    const char *id = options_next(o);
-    if (!id) {
-        (void)fputs("tocsin key revoke: which? Give the ID that \"tocsin key list\" shows\n",
-                    stderr);
-        return APP_USAGE;
-    }
-    if (!options_done(o)) {
-        return APP_USAGE;
-    }
-    if (cli_store_open(&c, o->cfg)) {
-        return APP_FAILED;
+    const char *id;
+    int status = open_for_key(&c, o, "revoke", &id);
+    if (status) {
+        return status;
     }
     enum err err = revoke_key(&c, t, id);
     cli_store_close(&c);
-    if (err == ERR_NOT_FOUND) {
-        (void)fprintf(stderr, "tocsin key: no key \"%s\"\n", id);
-    } else if (err) {
-        (void)fprintf(stderr, "tocsin key: not revoked (%s)\n", err_name(err));
-    } else {
+    if (!err) {
         (void)fprintf(stderr, "Key %s is revoked.\n", id);
     }
-    return err ? APP_FAILED : APP_OK;
+    return report(err, id, "revoked");
 }
 
 /* ---- reset ---- */
@@ -338,29 +356,18 @@ static enum err reset_breaker(struct cli_store *c, const struct taxonomy *t, con
 static int run_reset(struct options *o, const struct taxonomy *t) {
     struct cli_store c;
     bool was_open = false;
-    const char *id = options_next(o);
-    if (!id) {
-        (void)fputs("tocsin key reset: which? Give the ID that \"tocsin key list\" shows\n",
-                    stderr);
-        return APP_USAGE;
-    }
-    if (!options_done(o)) {
-        return APP_USAGE;
-    }
-    if (cli_store_open(&c, o->cfg)) {
-        return APP_FAILED;
+    const char *id;
+    int status = open_for_key(&c, o, "reset", &id);
+    if (status) {
+        return status;
     }
     enum err err = reset_breaker(&c, t, id, &was_open);
     cli_store_close(&c);
-    if (err == ERR_NOT_FOUND) {
-        (void)fprintf(stderr, "tocsin key: no key \"%s\"\n", id);
-    } else if (err) {
-        (void)fprintf(stderr, "tocsin key: not reset (%s)\n", err_name(err));
-    } else {
+    if (!err) {
         (void)fprintf(stderr, was_open ? "Key %s may send again.\n" : "Key %s was not stopped.\n",
                       id);
     }
-    return err ? APP_FAILED : APP_OK;
+    return report(err, id, "reset");
 }
 
 static int run(struct options *o, const char *verb, const struct taxonomy *t) {

@@ -8,7 +8,7 @@ CONFIG_STR(serve, taxonomy, "config/taxonomy.json", "regions, sections and editi
 CONFIG_INT(serve, restart_min_ms, 100, 10, 60000, "ms", "first delay before a crashed worker is started again; doubles up to restart_max_ms")
 CONFIG_INT(serve, restart_max_ms, 5000, 100, 600000, "ms", "longest delay before a crashed worker is started again; one that ran this long starts over at restart_min_ms")
 CONFIG_INT(serve, stop_timeout_s, 20, 1, 600, "s", "how long workers may drain after SIGTERM before they are killed")
-CONFIG_INT(serve, open_files, 1048576, 1024, 10000000, "descriptors", "open files per process; the system's hard limit where that is lower. libwebsockets takes 16 bytes for each")
+CONFIG_INT(serve, open_files, 1048576, 1024, 10000000, "descriptors", "open files per process; the system's hard limit where that is lower, and in a gateway what its connections_max allow. libwebsockets takes 64 bytes for each there")
 
 CONFIG_STR(log, format, "kv", "kv (key=value) or json, one event a line on standard error")
 CONFIG_STR(log, level, "info", "debug, info, warn or error")

@@ -20,6 +20,7 @@ struct ws_edge_options {
     const struct taxonomy *taxonomy;
     struct hub *hub;
     size_t connections_max;
+    size_t descriptors_beside; /* that the rest of the process may have open */
     unsigned handshakes_max;
     unsigned handshake_timeout_s;
     size_t message_max_bytes;

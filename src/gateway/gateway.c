@@ -23,8 +23,9 @@
 #include "store/store.h"
 
 enum {
-    STOP_GRACE_MS = 3000, /* after the drain window: Close frames and last answers */
-    LAST_LINE_MS = 1000,  /* for a request line that was on its way when the drain began */
+    STOP_GRACE_MS = 3000,   /* after the drain window: Close frames and last answers */
+    LAST_LINE_MS = 1000,    /* for a request line that was on its way when the drain began */
+    OWN_DESCRIPTORS = 1024, /* Redis, timers, logs, listeners, what is being refused */
 };
 
 struct gateway {
@@ -401,6 +402,8 @@ static enum err create_parts(struct gateway *g) {
         .taxonomy = g->taxonomy,
         .hub = g->hub,
         .connections_max = (size_t)cfg->gateway_connections_max,
+        .descriptors_beside = (size_t)cfg->gateway_http_connections_max +
+                              (size_t)cfg->gateway_handshakes_max + OWN_DESCRIPTORS,
         .handshakes_max = (unsigned)cfg->gateway_handshakes_max,
         .handshake_timeout_s = (unsigned)cfg->gateway_handshake_timeout_s,
         .message_max_bytes = (size_t)cfg->gateway_message_max_bytes,

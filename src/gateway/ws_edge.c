@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "gateway/params.h"
+#include "gateway/ws_contexts.h"
 #include "gateway/ws_session.h"
 #include "net/received.h"
 #include "net/tls_send.h"
@@ -33,7 +33,9 @@
  * - tx_packet_size must be set, or the small receive buffer would also split what we send.
  * - Anything but a WebSocket upgrade is answered and closed: a second request on the connection
  *   can hang the library's parser for ever.
- * - TLS has a vhost of its own in the same context. It gets no certificate (that of another kind of
+ * - Plain sockets are spread over several contexts, as closing one walks the whole table of its
+ *   context (ws_contexts).
+ * - TLS has a vhost of its own in one context. It gets no certificate (that of another kind of
  *   key would stay beside a new one): tls_server gives each handshake the one in use.
  * - No extensions (its permessage-deflate asserts), no HTTP/2. */
 
@@ -46,15 +48,12 @@ enum {
     URL_PARAM_BYTES = 4096,
     /* Readers over the limit that are still told so (4103), as a part of the limit. */
     POLITE_SHARE = 20,
-    /* Above this the library silently falls back to 2560 descriptors. */
-    DESCRIPTORS_MAX = 10000000,
     REAP_TURNS = 5, /* see ws_edge_destroy; two would do */
 };
 
 struct ws_edge {
     struct ws_edge_options options;
-    struct lws_context *context;
-    struct lws_vhost *vhost;
+    struct ws_contexts *contexts;
     struct lws_vhost *tls_vhost; /* NULL without TLS */
     struct list young;           /* peers of tls_vhost without a reader yet, oldest first */
     unsigned young_count;
@@ -409,15 +408,6 @@ static void on_library_log(int level, const char *line) {
     }
 }
 
-static bool descriptors_are_sane(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= DESCRIPTORS_MAX) {
-        return true;
-    }
-    log_error("open_files_limit_too_high", LOG_I("most", DESCRIPTORS_MAX));
-    return false;
-}
-
 static void fill_info(struct ws_edge *edge, void **loops, struct lws_context_creation_info *info) {
     memset(info, 0, sizeof(*info));
     info->options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
@@ -441,11 +431,12 @@ static void fill_info(struct ws_edge *edge, void **loops, struct lws_context_cre
     info->timeout_secs_ah_idle = edge->options.handshake_timeout_s;
 }
 
+static size_t sockets_max(const struct ws_edge_options *options) {
+    return options->connections_max + options->connections_max / POLITE_SHARE + 1;
+}
+
 enum err ws_edge_create(uv_loop_t *loop, const struct ws_edge_options *options,
                         struct ws_edge **out_edge) {
-    if (!descriptors_are_sane()) {
-        return ERR_INVALID;
-    }
     struct ws_edge *edge = mem_zalloc(1, sizeof(*edge));
     edge->options = *options;
     edge->loop = loop;
@@ -459,17 +450,17 @@ enum err ws_edge_create(uv_loop_t *loop, const struct ws_edge_options *options,
     void *loops[1] = {loop};
     struct lws_context_creation_info info;
     fill_info(edge, loops, &info);
-    edge->context = lws_create_context(&info);
-    edge->vhost = edge->context ? lws_create_vhost(edge->context, &info) : NULL;
-    if (edge->vhost && options->tls) {
+    enum err err = ws_contexts_create(&info, sockets_max(options) + options->descriptors_beside,
+                                      &edge->contexts);
+    if (err == ERR_OK && options->tls) {
         info.vhost_name = "tocsin-tls";
         info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
-        edge->tls_vhost = lws_create_vhost(edge->context, &info);
+        edge->tls_vhost = lws_create_vhost(ws_contexts_whole(edge->contexts), &info);
+        err = edge->tls_vhost ? ERR_OK : ERR_IO;
     }
-    if (!edge->vhost || (options->tls && !edge->tls_vhost)) {
+    if (err != ERR_OK) {
         /* The library may leave handles on the loop; the caller gives up and the process ends. */
-        log_error("websocket_library_failed");
-        return ERR_IO;
+        return err;
     }
     *out_edge = edge;
     return ERR_OK;
@@ -486,7 +477,7 @@ static void on_reap(uv_idle_t *reaper) {
     if (edge->connections > 0 || ++edge->quiet_turns < REAP_TURNS) {
         return;
     }
-    lws_context_destroy(edge->context);
+    ws_contexts_destroy(edge->contexts);
     uv_close((uv_handle_t *)reaper, on_reaper_closed);
 }
 
@@ -500,7 +491,7 @@ void ws_edge_destroy(struct ws_edge *edge, void (*on_gone)(void *user), void *us
     uv_idle_init(edge->loop, &edge->reaper);
     edge->reaper.data = edge;
     uv_idle_start(&edge->reaper, on_reap);
-    lws_context_destroy(edge->context);
+    ws_contexts_close(edge->contexts);
 }
 
 /* The library would let any number wait; the one that takes longest makes room. */
@@ -517,8 +508,7 @@ static void add_young(struct ws_edge *edge, struct ws_peer *peer) {
 
 void ws_edge_adopt(struct ws_edge *edge, int take_fd, const struct sockaddr_storage *peer,
                    bool secure) {
-    size_t most = edge->options.connections_max;
-    if (edge->connections >= most + most / POLITE_SHARE + 1) {
+    if (edge->connections >= sockets_max(&edge->options)) {
         metrics_add(M_GATEWAY_REFUSED, 1);
         close(take_fd);
         edge->options.on_closed(edge->options.user, peer, secure);
@@ -534,7 +524,7 @@ void ws_edge_adopt(struct ws_edge *edge, int take_fd, const struct sockaddr_stor
         add_young(edge, record);
     }
     lws_adopt_desc_t desc = {
-        .vh = secure ? edge->tls_vhost : edge->vhost,
+        .vh = secure ? edge->tls_vhost : ws_contexts_vhost(edge->contexts, take_fd),
         .type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | (secure ? LWS_ADOPT_ALLOW_SSL : 0),
         .fd = {.sockfd = take_fd},
         .opaque = record,

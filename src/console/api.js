@@ -1,6 +1,8 @@
 // The newsroom API from the same origin, signed in by cookie. An answer that is no success becomes a
 // Problem, which keeps what the server said of each field.
 
+// Whoever waits longer is told that no answer came, though what was asked may have been done.
+const ANSWER_MS = 20_000;
 // A clock that is off by less is right: the answers' Date has whole seconds.
 const CLOCK_OFF_MS = 2000;
 
@@ -23,7 +25,7 @@ export class Problem extends Error {
   }
 }
 
-/** No answer at all: the network, or the service is restarting. */
+/** No answer at all, or not in time: the network, or the service is restarting. */
 export class Unreachable extends Error {}
 
 /** Now, by the service's clock: countdowns and curves hold on a computer whose own clock is wrong, too. */
@@ -50,26 +52,41 @@ async function read(answer) {
   }
 }
 
-async function send(method, path, { body, headers = {}, signal, mayBeAnonymous }) {
+/** What `ask(signal)` brings, unless the caller's `signal` or the time ends it. */
+async function inTime(ask, signal, limitMs) {
+  const own = new AbortController();
+  const stop = () => own.abort();
+  const timer = setTimeout(stop, limitMs);
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
+  try {
+    return await ask(own.signal);
+  } catch (error) {
+    if (error.name === 'AbortError' && signal?.aborted) throw error;
+    throw new Unreachable(error.message);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+async function send(method, path, { body, headers = {}, signal, mayBeAnonymous, limitMs = ANSWER_MS }) {
   const all = { accept: 'application/json', ...headers };
   if (body !== undefined) all['content-type'] = 'application/json';
   if (method !== 'GET' && csrfToken) all['x-csrf-token'] = csrfToken;
-  let answer;
-  try {
-    answer = await fetch(path, {
+  const ask = async (until) => {
+    const answer = await fetch(path, {
       method,
       headers: all,
-      signal,
+      signal: until,
       credentials: 'same-origin',
       cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new Unreachable(error.message);
-  }
-  compareClocks(answer);
-  const json = await read(answer);
+    compareClocks(answer);
+    return { answer, json: await read(answer) };
+  };
+  const { answer, json } = await inTime(ask, signal, limitMs);
   if (answer.ok) return json;
   if (answer.status === 401 && !mayBeAnonymous) onLost();
   throw new Problem(answer.status, json ?? {}, answer.headers.get('retry-after'));

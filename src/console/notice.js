@@ -30,6 +30,12 @@ export function showError(place, error) {
   if (!(error instanceof Problem) && !(error instanceof Unreachable)) console.error(error);
 }
 
+/** An error of something begun at `place`, also when that was left meanwhile. */
+export function tellError(place, error) {
+  if (place.isConnected) showError(place, error);
+  else toast(explain(error));
+}
+
 let timer;
 /** A line at the foot of the window that goes by itself; it is also said aloud. */
 export function toast(text) {

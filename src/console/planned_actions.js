@@ -7,7 +7,7 @@ import { ask, askText } from './dialog.js';
 import { draftFrom } from './draft.js';
 import { h } from './dom.js';
 import { t } from './i18n.js';
-import { explain, showError, toast } from './notice.js';
+import { tellError, toast } from './notice.js';
 import { setTest } from './mode.js';
 import { go, link } from './router.js';
 import { may, session } from './session.js';
@@ -39,9 +39,7 @@ export function plannedActions(draft, reload) {
             try {
               await action();
             } catch (error) {
-              // The list may have been drawn anew while a question stood open.
-              if (said.isConnected) showError(said, error);
-              else toast(explain(error));
+              tellError(said, error); // the list may have been drawn anew while a question stood open
             }
             button.disabled = false;
           },

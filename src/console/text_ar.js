@@ -58,6 +58,7 @@ export const arabic = {
   kept_there: 'مسودة، النسخة {version}',
   save_draft: 'حفظ كمسودة',
   saved: 'حُفظت المسودة.',
+  saved_first: 'تُحفَظ المسودة أولًا.',
   stale_title: 'حفظ شخص آخر هذه المسودة',
   stale_text: 'عدّلها {name} {when}. الإلغاء يُبقي نصّك هنا مسودة مستقلة.',
   stale_theirs: 'فتح نسخته',

@@ -54,6 +54,7 @@ export const english = {
   kept_there: 'Draft, version {version}',
   save_draft: 'Save draft',
   saved: 'Draft saved.',
+  saved_first: 'The draft is being saved first.',
   stale_title: 'Somebody else saved this draft',
   stale_text: '{name} changed it {when}. Cancel keeps your text here, as a draft of its own.',
   stale_theirs: 'Open theirs',

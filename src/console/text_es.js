@@ -54,6 +54,7 @@ export const spanish = {
   kept_there: 'Borrador, versión {version}',
   save_draft: 'Guardar borrador',
   saved: 'Borrador guardado.',
+  saved_first: 'Primero se guarda el borrador.',
   stale_title: 'Otra persona guardó este borrador',
   stale_text: '{name} lo cambió {when}. Al cancelar, su texto queda aquí como borrador propio.',
   stale_theirs: 'Abrir el suyo',

@@ -25,7 +25,7 @@ import { icon } from './icons.js';
 import { FieldSet } from './fields.js';
 import { ago, t } from './i18n.js';
 import { isTest, onMode } from './mode.js';
-import { notice, showError, toast } from './notice.js';
+import { notice, tellError, toast } from './notice.js';
 import { go } from './router.js';
 import { may } from './session.js';
 import { onCommand } from './shortcuts.js';
@@ -213,6 +213,7 @@ class Composer {
   async review() {
     if (!may('publish') || this.isReviewing) return;
     this.isReviewing = true;
+    if (this.saving) toast(t('saved_first'));
     await this.settled();
     this.isReviewing = false;
     if (!this.isEnded && !document.querySelector('dialog[open]')) this.openReview();
@@ -285,7 +286,7 @@ class Composer {
     } catch (error) {
       if (this.draft.stored && isElsewhere(error)) await this.resolve();
       else if (error.status === 422) this.refuse(error.errors);
-      else showError(this.said, error);
+      else tellError(this.said, error);
     }
   }
 

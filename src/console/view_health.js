@@ -1,5 +1,5 @@
 // Whether the service can do its work: every worker, every platform; admins pause and resume.
-import { get, post } from './api.js';
+import { get, post, Problem } from './api.js';
 import { askText } from './dialog.js';
 import { h, replace } from './dom.js';
 import { icon } from './icons.js';
@@ -11,8 +11,12 @@ const LOOK_MS = 3000;
 
 /** /readyz says 503 with the same body when something is not ready. */
 async function readiness() {
-  const answer = await fetch('/readyz', { cache: 'no-store' });
-  return answer.json();
+  try {
+    return await get('/readyz');
+  } catch (error) {
+    if (error instanceof Problem && error.body.reasons) return error.body;
+    throw error;
+  }
 }
 
 const workerRow = (w) =>

@@ -1,6 +1,8 @@
 // What an editor does before the answer to the last thing has come: saving twice, sending while it is saved,
 // closing, clearing and leaving. Each answer is held back here until the next thing was done.
-import { alertsOf, compose, confirmButton, consoleSuite, dialogOf, escape, headlineOf, idShown, review, TEXTS } from './lib/console.mjs';
+import {
+  alertsOf, compose, confirmButton, consoleSuite, counted, dialogOf, escape, headlineOf, idShown, review, TEXTS,
+} from './lib/console.mjs';
 import { assert, test } from '../service/lib/suite.mjs';
 import { until } from '../service/lib/wait.mjs';
 
@@ -16,17 +18,32 @@ async function holding(page, method, path) {
     const response = await route.fetch();
     held.count++;
     await released;
-    return route.fulfill({ response });
+    return route.fulfill({ response }).catch(() => {}); // nobody may be waiting any more
   });
   held.arrived = () => until('the service to have it', () => held.count > 0);
   return held;
 }
 
+// More than the console waits for an answer: its clock is put forward instead of waiting.
+const TOO_LONG_MS = 25_000;
+
 // What screen readers are told stays, unlike the line at the foot of the window.
-const isSaved = (page) => page.locator('#polite', { hasText: 'Draft saved.' }).waitFor({ state: 'attached' });
+const isTold = (page, text) => page.locator('#polite', { hasText: text }).waitFor({ state: 'attached' });
+const isSaved = (page) => isTold(page, 'Draft saved.');
 
 const DRAFTS = /\/v1\/drafts$/;
 const ONE_DRAFT = /\/v1\/drafts\/[^/:]+$/;
+
+// Confirms; no answer to that comes in time, so it is asked for again. Answers the id of what was sent.
+async function confirmUnanswered(page, path) {
+  const held = await holding(page, 'POST', path);
+  await confirmButton(page).click();
+  await held.arrived();
+  await page.clock.fastForward(TOO_LONG_MS);
+  await dialogOf(page).getByText('The service does not answer.').waitFor();
+  held.release();
+  return idShown(page);
+}
 
 // Drafts that are not sent, by the start of their English headline.
 async function draftsOf(start) {
@@ -137,4 +154,63 @@ test('a view left while it is being saved: the work that is kept knows its draft
   await page.goto(`${service().newsroom}/#/compose`);
   await page.getByText('Draft, version 1').waitFor();
   assert.equal((await draftsOf('Saved and left')).length, 1);
+});
+
+test('an alert whose answer does not come is asked for again under its key, and sent once', async (t) => {
+  const page = await openAs(t, editor());
+  await page.clock.install();
+  const texts = textsOf('unanswered');
+  const keys = [];
+  page.on('request', (request) => {
+    if (request.method() === 'POST' && /\/v1\/alerts$/.test(request.url())) keys.push(request.headers()['idempotency-key']);
+  });
+  await compose(page, { texts, regions: ['africa'], sections: ['health'], urgency: 'normal' });
+  await review(page);
+  const id = await confirmUnanswered(page, /\/v1\/alerts$/);
+  assert.ok(keys.length >= 2, 'it was tried again');
+  assert.equal(new Set(keys).size, 1, 'under one key');
+  assert.deepEqual((await draftsOf(texts.en)).map((draft) => [draft.id, draft.state]), [[id, 'held']]);
+});
+
+test('a stored draft whose sending is not answered is sent once, too', async (t) => {
+  const page = await openAs(t, editor());
+  await page.clock.install();
+  const texts = textsOf('stored and unanswered');
+  await compose(page, { texts, regions: ['africa'], sections: ['sports'], urgency: 'normal' });
+  await page.keyboard.press('Control+s');
+  await page.getByText('Draft, version 1').waitFor();
+  await review(page);
+  const id = await confirmUnanswered(page, /\/v1\/drafts\/[^/]+:send$/);
+  assert.deepEqual((await draftsOf(texts.en)).map((draft) => [draft.id, draft.state]), [[id, 'held']]);
+});
+
+test('a save whose answer does not come ends in words, and what waited for it goes on', async (t) => {
+  const page = await openAs(t, editor());
+  await page.clock.install();
+  await compose(page, { texts: textsOf('hangs'), regions: ['africa'], sections: ['sports'], urgency: 'normal' });
+  await counted(page);
+  const held = await holding(page, 'POST', DRAFTS);
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  await page.keyboard.press('Control+Enter');
+  await isTold(page, 'The draft is being saved first.');
+  assert.equal(await dialogOf(page).count(), 0);
+  await page.clock.fastForward(TOO_LONG_MS);
+  await page.locator('.compose-said').getByText('The service cannot be reached.').waitFor();
+  await dialogOf(page).locator('.confirm-count').waitFor();
+  held.release();
+});
+
+test('a save that fails when its view was left is told all the same', async (t) => {
+  const page = await openAs(t, editor());
+  await page.clock.install();
+  const held = await holding(page, 'POST', DRAFTS);
+  await compose(page, { texts: { en: 'Left and failed' }, regions: ['europe'] });
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  await page.goto(`${service().newsroom}/#/history`);
+  await page.locator('#search').waitFor();
+  await page.clock.fastForward(TOO_LONG_MS);
+  await isTold(page, 'The service cannot be reached.');
+  held.release();
 });

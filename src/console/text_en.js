@@ -209,6 +209,7 @@ export const english = {
   undo: 'Undo',
   undo_bar: 'Time left to undo',
   undone: 'Taken back. Nothing was sent.',
+  undone_left: 'Taken back. Nothing was sent; it is a draft under Planned.',
   undo_too_late: 'Too late to undo: it is being sent. You can stop it.',
 
   // one alert

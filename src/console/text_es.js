@@ -209,6 +209,7 @@ export const spanish = {
   undo: 'Deshacer',
   undo_bar: 'Tiempo para deshacer',
   undone: 'Deshecho. No se envió nada.',
+  undone_left: 'Deshecho. No se envió nada; queda como borrador en Previsto.',
   undo_too_late: 'Tarde para deshacer: se está enviando. Puede detenerla.',
 
   // one alert

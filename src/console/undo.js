@@ -2,7 +2,7 @@
 import { get, post, serverNow } from './api.js';
 import { announce, h, replace, setText } from './dom.js';
 import { t } from './i18n.js';
-import { showError, toast } from './notice.js';
+import { showError, tellError, toast } from './notice.js';
 
 const LOOK_MS = 250;
 
@@ -34,7 +34,6 @@ export function heldPanel(draft, { onUndone, onGone }) {
     try {
       const now = await post(`/v1/drafts/${draft.id}:cancel`, { version: draft.version });
       end();
-      toast(t('undone'));
       onUndone(now.alert ? now : await get(`/v1/drafts/${draft.id}`));
     } catch (error) {
       if (error.status === 409 || error.status === 412) {
@@ -42,7 +41,7 @@ export function heldPanel(draft, { onUndone, onGone }) {
         await look();
       } else {
         undo.disabled = false;
-        showError(said, error);
+        tellError(said, error);
       }
     }
   }

@@ -12,7 +12,7 @@ import { plannedActions } from './planned_actions.js';
 import { heldPanel } from './undo.js';
 import { dateTime, t } from './i18n.js';
 import { isActual } from './mode.js';
-import { notice, showError } from './notice.js';
+import { notice, showError, toast } from './notice.js';
 import { go, link } from './router.js';
 import { may } from './session.js';
 
@@ -93,10 +93,7 @@ class AlertPage {
     const again = () => this.isEnded || this.load();
     if (draft.state === 'held') {
       this.part = heldPanel(draft, {
-        onUndone: (now) =>
-          (now.alert.msg_type ?? 'alert') === 'alert'
-            ? compose(draftFrom(now.alert, { id: now.id, version: now.version }, now))
-            : go('planned'),
+        onUndone: (now) => this.undone(now),
         onGone: again,
       });
       replace(this.outlet, this.head(draft.alert, stateMark(draft.state)), this.part.root, about(draft.alert));
@@ -122,6 +119,15 @@ class AlertPage {
       this.timer = setTimeout(() => this.lookAgain(draft), LOOK_MS);
       this.part = null;
     }
+  }
+
+  /** Back to where it was written. Who left this page meanwhile may be writing something else, and is only told. */
+  undone(now) {
+    toast(t(this.isEnded ? 'undone_left' : 'undone'));
+    if (this.isEnded) return;
+    if ((now.alert.msg_type ?? 'alert') === 'alert')
+      compose(draftFrom(now.alert, { id: now.id, version: now.version }, now));
+    else go('planned');
   }
 
   /** Waits for somebody else's approval or the due time, without drawing what did not change. */

@@ -156,6 +156,43 @@ test('a view left while it is being saved: the work that is kept knows its draft
   assert.equal((await draftsOf('Saved and left')).length, 1);
 });
 
+test('an undo answered when its view was left says so, and leaves what is being written alone', async (t) => {
+  const page = await openAs(t, editor());
+  const texts = textsOf('undone and left');
+  await compose(page, { texts, regions: ['africa'], sections: ['sports'], urgency: 'normal' });
+  await review(page);
+  await confirmButton(page).click();
+  const id = await idShown(page);
+  const held = await holding(page, 'POST', /\/v1\/drafts\/[^/]+:cancel$/);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await held.arrived();
+  await page.goto(`${service().newsroom}/#/compose`);
+  await headlineOf(page, 'en').fill('Already the next');
+  held.release();
+  await isTold(page, 'Taken back. Nothing was sent; it is a draft under Planned.');
+  assert.equal(await headlineOf(page, 'en').inputValue(), 'Already the next');
+  await page.reload();
+  await page.locator('.compose').waitFor();
+  assert.equal(await headlineOf(page, 'en').inputValue(), 'Already the next');
+  assert.deepEqual((await draftsOf(texts.en)).map((draft) => [draft.id, draft.state]), [[id, 'draft']]);
+});
+
+test('an undo that fails when its view was left is told all the same', async (t) => {
+  const page = await openAs(t, editor());
+  await compose(page, { texts: textsOf('not undone'), regions: ['africa'], sections: ['sports'], urgency: 'normal' });
+  await review(page);
+  await confirmButton(page).click();
+  await idShown(page);
+  const asked = [];
+  await page.route(/:cancel$/, (route) => void asked.push(route));
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await until('it to be asked', () => asked.length > 0);
+  await page.goto(`${service().newsroom}/#/history`);
+  await page.locator('#search').waitFor();
+  await asked[0].abort('connectionreset');
+  await isTold(page, 'The service cannot be reached.');
+});
+
 test('an alert whose answer does not come is asked for again under its key, and sent once', async (t) => {
   const page = await openAs(t, editor());
   await page.clock.install();

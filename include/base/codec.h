@@ -29,12 +29,14 @@ char *codec_random_name(void);
 uint64_t codec_random_below(uint64_t bound);
 /* A fresh UUIDv7 of now, lower case, NUL-terminated. */
 void codec_uuid7(char out_uuid[UUID_BYTES]);
-/* For many UUIDs: the system's generator is asked for a stock of bytes at a time. Zeroed at the
- * start; not to be used on both sides of a fork(). */
-struct codec_uuids {
+/* For many random numbers: the generator, which takes microseconds to begin, is asked for a stock
+ * of bytes at a time. Zeroed at the start; not to be used on both sides of a fork(); not for
+ * secrets, which would lie in memory longer than they need. */
+struct codec_stock {
     unsigned char random[1024];
     size_t left;
 };
-void codec_uuid7_next(struct codec_uuids *uuids, int64_t wall_ms, char out_uuid[UUID_BYTES]);
+void codec_uuid7_next(struct codec_stock *stock, int64_t wall_ms, char out_uuid[UUID_BYTES]);
+uint64_t codec_random_next(struct codec_stock *stock);
 /* True for 8-4-4-4-12 lower-case hex. */
 bool codec_is_uuid(struct str s);

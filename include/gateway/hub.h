@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/codec.h"
 #include "base/list.h"
 #include "gateway/admission.h"
 #include "gateway/cohort.h"
@@ -81,6 +82,7 @@ struct hub {
     uint64_t page_from;         /* where that read, or the last one, starts */
     int64_t read_retry_ms;      /* no read before this (monotonic), after a failure */
 
+    struct codec_stock randoms;
     struct buf out;  /* bytes of the reader being pumped */
     struct buf json; /* one control message */
     int64_t now_ms;  /* monotonic, as of the last tick or turn */

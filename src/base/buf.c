@@ -71,17 +71,24 @@ void buf_put_str(struct buf *b, struct str s) {
 
 void buf_printf(struct buf *b, const char *format, ...) {
     va_list args;
-    va_start(args, format);
     va_list again;
+    va_start(args, format);
     va_copy(again, args);
-    int size = vsnprintf(NULL, 0, format, args);
+    /* Mostly there is room, and formatting twice would cost twice. */
+    size_t room = b->cap - b->n;
+    int size = vsnprintf(room ? b->p + b->n : NULL, room, format, args);
     va_end(args);
     char *at = size < 0 ? NULL : buf_reserve(b, (size_t)size);
-    if (at) {
-        (void)vsnprintf(at, (size_t)size + 1, format, again);
-        b->n += (size_t)size;
-    } else {
+    if (!at) {
         b->overflow = true;
+        if (room) {
+            b->p[b->n] = '\0';
+        }
+    } else {
+        if ((size_t)size >= room) {
+            (void)vsnprintf(at, (size_t)size + 1, format, again);
+        }
+        b->n += (size_t)size;
     }
     va_end(again);
 }

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/rand.h>
 #include <openssl/sha.h>
@@ -181,13 +182,23 @@ void codec_uuid7(char out_uuid[UUID_BYTES]) {
     format_uuid7(u, clock_wall_ms(), out_uuid);
 }
 
-void codec_uuid7_next(struct codec_uuids *uuids, int64_t wall_ms, char out_uuid[UUID_BYTES]) {
-    if (uuids->left < 16) {
-        codec_random(uuids->random, sizeof(uuids->random));
-        uuids->left = sizeof(uuids->random);
+static unsigned char *take_random(struct codec_stock *stock, size_t size) {
+    if (stock->left < size) {
+        codec_random(stock->random, sizeof(stock->random));
+        stock->left = sizeof(stock->random);
     }
-    uuids->left -= 16;
-    format_uuid7(uuids->random + uuids->left, wall_ms, out_uuid);
+    stock->left -= size;
+    return stock->random + stock->left;
+}
+
+void codec_uuid7_next(struct codec_stock *stock, int64_t wall_ms, char out_uuid[UUID_BYTES]) {
+    format_uuid7(take_random(stock, 16), wall_ms, out_uuid);
+}
+
+uint64_t codec_random_next(struct codec_stock *stock) {
+    uint64_t value;
+    memcpy(&value, take_random(stock, sizeof(value)), sizeof(value));
+    return value;
 }
 
 bool codec_is_uuid(struct str s) {

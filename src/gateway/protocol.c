@@ -140,13 +140,20 @@ enum err protocol_parse(const struct taxonomy *t, struct str text, struct client
     return err;
 }
 
+static void put_name(struct buf *b, const char *name) {
+    buf_puts(b, ",\"");
+    buf_puts(b, name);
+    buf_puts(b, "\":");
+}
+
 static void put_bool(struct buf *b, const char *name, bool value) {
-    buf_printf(b, ",\"%s\":%s", name, value ? "true" : "false");
+    put_name(b, name);
+    buf_puts(b, value ? "true" : "false");
 }
 
 static void put_text(struct buf *b, const char *name, const char *value) {
     if (value) {
-        buf_printf(b, ",\"%s\":", name);
+        put_name(b, name);
         buf_put_json(b, str_of(value));
     }
 }

@@ -173,7 +173,7 @@ void reader_hello(struct reader *r, const struct filter *f, const struct resume 
     need_catchup(r);
     r->catchup->resume = *resume;
     /* The first heartbeat anywhere in the period, so that they never come in step. */
-    arm_heartbeat(r, (int64_t)codec_random_below((uint64_t)h->options.heartbeat_ms));
+    arm_heartbeat(r, (int64_t)(codec_random_next(&h->randoms) % (uint64_t)h->options.heartbeat_ms));
     reader_move(r, READER_WAITING);
     if (h->settled) {
         reader_decide(r);

@@ -22,10 +22,8 @@ static void put_welcome(struct reader *r, struct buf *out) {
     struct hub *h = r->hub;
     char position[POSITION_BYTES];
     hub_format_position(h, r->cursor, position);
-    uint64_t session;
-    codec_random(&session, sizeof(session));
     struct welcome w = {
-        .session = session,
+        .session = codec_random_next(&h->randoms),
         .position = position,
         .verdict = (enum verdict)r->verdict,
         .filter = &r->cohort->filter,

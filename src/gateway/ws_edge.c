@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -250,6 +251,13 @@ static int refuse_origin(struct lws *wsi) {
     return -1;
 }
 
+/* The library's answer to the upgrade waits for our welcome, which mostly follows at once: a crowd
+ * that comes back is sent one segment each instead of two. The kernel sends what is corked after
+ * 200 ms or when the socket is closed, whatever happens (tcp(7)). */
+static void cork(struct lws *wsi, int on) {
+    (void)setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
 /* Only "websocket". The header is looked up again instead of using the callback's argument, which
  * can point to freed memory (CVE-2025-11677); then the header is gone, too, and we refuse. */
 static int confirm_upgrade(const struct ws_edge *edge, struct lws *wsi) {
@@ -259,7 +267,11 @@ static int confirm_upgrade(const struct ws_edge *edge, struct lws *wsi) {
         if (!is_version_13(wsi)) {
             return refuse_version(wsi);
         }
-        return is_origin_allowed(edge, wsi) ? 0 : refuse_origin(wsi);
+        if (!is_origin_allowed(edge, wsi)) {
+            return refuse_origin(wsi);
+        }
+        cork(wsi, true);
+        return 0;
     }
     metrics_add(M_GATEWAY_UPGRADES_BAD, 1);
     if (n != 0) {
@@ -316,6 +328,7 @@ static void on_established(struct ws_peer *take_peer, struct ws_session *s, stru
     ws_session_open(s, edge->options.hub, s->plain_fd < 0 ? &ws_tls_transport : &ws_transport,
                     &params, edge->options.hub->counts[FRAME_WS] >= edge->options.connections_max);
     params_finish(&params);
+    cork(wsi, false);
 }
 
 static void on_receive(struct ws_edge *edge, struct ws_session *s, const void *in, size_t len) {

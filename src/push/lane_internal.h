@@ -27,7 +27,7 @@ struct lane {
     struct pace pace;
     uint64_t turn;
     int64_t wall_offset_ms; /* wall clock less monotonic, as of the last tick or pump */
-    struct codec_uuids uuids;
+    struct codec_stock uuids;
     bool is_stopping;     /* the dispatcher ends */
     bool is_switched_off; /* by the newsroom */
     /* Credentials refused: one probe each credentials_retry_s until something is accepted. */

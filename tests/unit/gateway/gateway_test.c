@@ -60,6 +60,34 @@ static void test_welcome_says_all(void **state) {
     ws_close(&w);
 }
 
+/* tcp_info.tcpi_data_segs_in of linux/tcp.h, which cannot stand beside the C library's. */
+static unsigned segments_received(int fd) {
+    enum { AT = 152 };
+    unsigned char info[AT + sizeof(uint32_t)];
+    uint32_t segments;
+    socklen_t size = sizeof(info);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &size), 0);
+    assert_int_equal(size, sizeof(info));
+    memcpy(&segments, info + AT, sizeof(segments));
+    return segments;
+}
+
+/* The answer to the upgrade and the welcome. A stall of 200 ms between the two parts them (tcp(7),
+ * TCP_CORK), so one of several must do. */
+static void test_welcome_needs_one_segment(void **state) {
+    (void)state;
+    enum { TRIES = 5 };
+    int together = 0;
+    for (int i = 0; i < TRIES; i++) {
+        struct ws w;
+        ws_open(&w, &fx, "/v1/stream?regions=europe");
+        ws_expect_welcome(&w, true, "fresh", NULL);
+        together += segments_received(w.c.fd) == 1;
+        ws_close(&w);
+    }
+    assert_int_not_equal(together, 0);
+}
+
 static void test_filter_change(void **state) {
     (void)state;
     struct ws w;
@@ -422,6 +450,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello_and_live),
         cmocka_unit_test(test_welcome_says_all),
+        cmocka_unit_test(test_welcome_needs_one_segment),
         cmocka_unit_test(test_filter_change),
         cmocka_unit_test(test_resume),
         cmocka_unit_test(test_unknown_position),

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -147,6 +149,23 @@ static void hands_on_at_once_without_peek(void **state) {
     int fd = connect_loopback(f->port);
     assert_true(wait_taken(f, 1));
     assert_string_equal(f->line, "");
+    close(fd);
+    stop(f);
+}
+
+/* Both are set where it listens and must hold where it is spoken. */
+static void an_accepted_socket_has_its_options(void **state) {
+    (void)state;
+    enum { SEND_BYTES = 30000 };
+    struct fixture *f = start((struct listener_options){.send_buffer_bytes = SEND_BYTES});
+    int fd = connect_loopback(f->port);
+    assert_true(wait_taken(f, 1));
+    int value = 0;
+    socklen_t size = sizeof(value);
+    assert_int_equal(getsockopt(f->fds[0], IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
+    assert_int_equal(value, 1);
+    assert_int_equal(getsockopt(f->fds[0], SOL_SOCKET, SO_SNDBUF, &value, &size), 0);
+    assert_int_equal(value, 2 * SEND_BYTES); /* socket(7): it doubles */
     close(fd);
     stop(f);
 }
@@ -541,6 +560,7 @@ int main(void) {
         cmocka_unit_test(one_peer_is_an_ip4_address_or_an_ip6_network),
         cmocka_unit_test(a_short_address_counts_as_the_long_one),
         cmocka_unit_test(hands_on_at_once_without_peek),
+        cmocka_unit_test(an_accepted_socket_has_its_options),
         cmocka_unit_test(the_line_stays_in_the_socket),
         cmocka_unit_test(a_partial_line_waits_without_burning_cpu),
         cmocka_unit_test(a_silent_peer_is_closed_after_the_time_out),

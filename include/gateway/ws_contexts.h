@@ -18,11 +18,12 @@ struct lws_context;
 struct lws_context_creation_info;
 struct lws_vhost;
 
-/* Makes the contexts, each with one vhost as `info` says. `descriptors_max`: what the process needs
- * at most, under 10 million (above, the library silently takes 2560); its soft limit on open files
- * is lowered to that, so that accept() and not the library refuses what is above. ERR_IO: the
- * library or the system refused; it may have left handles on the loop, so the process can only
- * end. */
+/* Makes the contexts, each with one vhost as `info` says. Only the last one gets what `info` wants
+ * of OpenSSL: each would load the system's certificates, for nothing. `descriptors_max`: what the
+ * process needs at most, under 10 million (above, the library silently takes 2560); its soft limit
+ * on open files is lowered to that, so that accept() and not the library refuses what is above.
+ * ERR_IO: the library or the system refused; it may have left handles on the loop, so the process
+ * can only end. */
 MUST_CHECK enum err ws_contexts_create(const struct lws_context_creation_info *info,
                                        size_t descriptors_max, struct ws_contexts **out_set);
 

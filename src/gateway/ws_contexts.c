@@ -74,9 +74,11 @@ enum err ws_contexts_create(const struct lws_context_creation_info *info, size_t
     for (size_t i = set->count; i-- > 0; bound -= bound / 4) {
         set->list[i].bound = bound;
     }
+    struct lws_context_creation_info plain = *info;
+    plain.options &= ~(uint64_t)LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     enum err err = ERR_OK;
     for (size_t i = 0; i < set->count && err == ERR_OK; i++) {
-        err = create_one(info, &set->list[i]);
+        err = create_one(i + 1 < set->count ? &plain : info, &set->list[i]);
     }
     *out_set = set;
     return err; /* the last one has set the limit to the whole */

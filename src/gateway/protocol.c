@@ -1,11 +1,13 @@
 #include "gateway/protocol.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
+#include "base/codec.h"
 #include "base/mem.h"
 #include "model/json.h"
 
@@ -159,7 +161,10 @@ static void put_text(struct buf *b, const char *name, const char *value) {
 }
 
 void protocol_put_welcome(struct buf *b, const struct taxonomy *t, const struct welcome *w) {
-    buf_printf(b, "{\"type\":\"welcome\",\"session\":\"%016" PRIx64 "\"", w->session);
+    buf_puts(b, "{\"type\":\"welcome\",\"session\":\"");
+    const uint64_t session = htobe64(w->session);
+    codec_put_hex(b, (struct str){(const char *)&session, sizeof(session)});
+    buf_putc(b, '"');
     put_text(b, "position", w->position);
     put_bool(b, "recovered", verdict_is_recovered(w->verdict));
     put_text(b, "reason", verdict_reason(w->verdict));

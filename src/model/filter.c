@@ -1,6 +1,5 @@
 #include "model/filter.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,11 +50,14 @@ void filter_normalise(struct filter *f) {
 }
 
 void filter_put_key(const struct filter *f, struct buf *b) {
-    buf_printf(b, "%" PRIx64 "/%" PRIx64 "/%" PRIx64 "/%d/%d", f->regions, f->sections, f->editions,
-               (int)f->min_urgency, f->test);
+    const uint64_t numbers[] = {f->regions, f->sections, f->editions,
+                                (uint64_t)f->min_urgency << 1 | f->test};
+    buf_put(b, numbers, sizeof(numbers));
     for (int i = 0; i < f->tag_count; i++) {
-        /* The length in front keeps tags with any separator apart. */
-        buf_printf(b, "/%zu:%s", strlen(f->tags[i]), f->tags[i]);
+        /* The length in front keeps tags apart. */
+        const uint64_t size = strlen(f->tags[i]);
+        buf_put(b, &size, sizeof(size));
+        buf_put(b, f->tags[i], size);
     }
 }
 

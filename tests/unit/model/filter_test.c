@@ -165,11 +165,16 @@ static bool naive_is_equal(const struct filter *a, const struct filter *b) {
     return equal;
 }
 
+/* As text, which is easier to compare. */
 static char *key_of(const struct filter *f) {
-    struct buf b;
-    buf_init(&b, 1 << 16);
-    filter_put_key(f, &b);
-    return buf_take(&b);
+    struct buf key;
+    struct buf hex;
+    buf_init(&key, 1 << 16);
+    buf_init(&hex, 1 << 17);
+    filter_put_key(f, &key);
+    codec_put_hex(&hex, buf_str(&key));
+    buf_finish(&key);
+    return buf_take(&hex);
 }
 
 static void test_keys(void **state) {

@@ -90,7 +90,7 @@ export class WsReader extends Reader {
   }
 
   static async open(base, options) {
-    const reader = new WsReader(base, options);
+    const reader = new this(base, options);
     await within('the WebSocket to open', reader.opened);
     if (options?.query !== undefined || options?.hello !== undefined) await reader.welcome();
     return reader;

@@ -5,7 +5,7 @@
  * When libwebsockets 4.1 closes a socket without TLS, it walks its whole table of descriptors (as
  * long as the limit on open files when the context was made) and looks into every connection in it,
  * to be sure that none still has the number. With 18,000 readers that was 65 µs a close, more than
- * letting one in; with the limit of a stock Debian (524,288) it is several times as much, whoever
+ * letting one in; with the limit of a stock Debian (524,288) it is several times as much, however
  * few they are. So each context gets a short table: a descriptor belongs to the lowest one whose
  * bound is above it, and a close walks a third more entries than the number of its descriptor, a
  * quarter of them taken. `tests/bench/storm` prints what is left as cpu_us_per_close. */

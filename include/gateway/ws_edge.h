@@ -1,7 +1,7 @@
 #pragma once
 /* libwebsockets on the loop: takes sockets whose first request is GET /v1/stream and makes them
- * readers. The only file that knows the library; it parses nothing but WebSocket upgrades, as its
- * HTTP side cannot be trusted with anything else. */
+ * readers. Only this file and ws_contexts know the library; it parses nothing but WebSocket
+ * upgrades, as its HTTP side cannot be trusted with anything else. */
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>

@@ -469,7 +469,10 @@ enum err ws_edge_create(uv_loop_t *loop, const struct ws_edge_options *options,
         info.vhost_name = "tocsin-tls";
         info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
         edge->tls_vhost = lws_create_vhost(ws_contexts_whole(edge->contexts), &info);
-        err = edge->tls_vhost ? ERR_OK : ERR_IO;
+        if (!edge->tls_vhost) {
+            log_error("websocket_library_failed", LOG_S("vhost", info.vhost_name));
+            err = ERR_IO;
+        }
     }
     if (err != ERR_OK) {
         /* The library may leave handles on the loop; the caller gives up and the process ends. */

@@ -45,6 +45,17 @@ async function confirmUnanswered(page, path) {
   return idShown(page);
 }
 
+// Saves a draft and leaves its view before the answer, which is held back.
+async function leaveDuringSave(page, headline) {
+  const held = await holding(page, 'POST', DRAFTS);
+  await compose(page, { texts: { en: headline }, regions: ['europe'] });
+  await page.keyboard.press('Control+s');
+  await held.arrived();
+  await page.goto(`${service().newsroom}/#/history`);
+  await page.locator('#search').waitFor();
+  return held;
+}
+
 // Drafts that are not sent, by the start of their English headline.
 async function draftsOf(start) {
   const { drafts } = (await service().get('/v1/drafts?state=open&limit=50')).json;
@@ -143,12 +154,7 @@ test('what was cleared while it was being saved does not come back', async (t) =
 
 test('a view left while it is being saved: the work that is kept knows its draft', async (t) => {
   const page = await openAs(t, editor());
-  const held = await holding(page, 'POST', DRAFTS);
-  await compose(page, { texts: { en: 'Saved and left' }, regions: ['europe'] });
-  await page.keyboard.press('Control+s');
-  await held.arrived();
-  await page.goto(`${service().newsroom}/#/history`);
-  await page.locator('#search').waitFor();
+  const held = await leaveDuringSave(page, 'Saved and left');
   held.release();
   await isSaved(page);
   await page.goto(`${service().newsroom}/#/compose`);
@@ -241,12 +247,7 @@ test('a save whose answer does not come ends in words, and what waited for it go
 test('a save that fails when its view was left is told all the same', async (t) => {
   const page = await openAs(t, editor());
   await page.clock.install();
-  const held = await holding(page, 'POST', DRAFTS);
-  await compose(page, { texts: { en: 'Left and failed' }, regions: ['europe'] });
-  await page.keyboard.press('Control+s');
-  await held.arrived();
-  await page.goto(`${service().newsroom}/#/history`);
-  await page.locator('#search').waitFor();
+  const held = await leaveDuringSave(page, 'Left and failed');
   await page.clock.fastForward(TOO_LONG_MS);
   await isTold(page, 'The service cannot be reached.');
   held.release();
